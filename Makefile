@@ -1,0 +1,38 @@
+PYTHON ?= python3.11
+ARGS ?=
+BIN := .venv/bin
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help demo test check schemas real-data lock
+help:  ## What there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.venv/installed: requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed ($(PYTHON) was not found): install it, or name yours with make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: .venv/installed  ## The whole main job on real data (ARGS=--exit stops by itself)
+	$(BIN)/touchstone demo $(ARGS)
+
+test: check  ## Everything: rules of the house, then every test, on real PostgreSQL and Kafka
+	$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/installed  ## The fast part of test: lint, types, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+schemas: .venv/installed  ## Write the generated contract anew: JSON Schemas, AsyncAPI, catalogue page
+	$(BIN)/touchstone schemas --write
+	$(BIN)/touchstone catalogue --write
+
+real-data: .venv/installed  ## Import what is known in a folder and check its counts (DATA=DIR)
+	@test -n "$(DATA)" || { echo "Say where the files are: make real-data DATA=/path/to/folder"; exit 2; }
+	$(BIN)/touchstone real-data $(DATA)
+
+lock:  ## Pin every dependency anew, with hashes
+	uv pip compile pyproject.toml --all-extras --generate-hashes --python-version 3.11 -o requirements.lock -q

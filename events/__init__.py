@@ -1,0 +1,1 @@
+"""The contract: every event type, its envelope, its wire form. Depends on msgspec alone."""

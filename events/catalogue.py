@@ -1,0 +1,23 @@
+"""The plain list of the modules that define event types."""
+
+from events import (
+    agent,
+    campaign,
+    case,
+    consent,
+    contact,
+    feedback,
+    holding,
+    identity,
+    lifecycle,
+    offer,
+    opportunity,
+    prediction,
+    target_list,
+    touch,
+)
+
+MODULES = (
+    touch, contact, identity, consent, lifecycle, holding, agent, case, opportunity, offer, campaign,
+    feedback, prediction, target_list,
+)  # fmt: skip

@@ -1,0 +1,82 @@
+"""The raw parts of one conversation, as a switch or a chat server reports them."""
+
+from events.envelope import Event
+from events.registry import event
+from events.vocabulary import Channel, Code, Direction, Name, Outcome, Outside, Seconds
+
+
+@event("contact.started", door="touches", by="switch, chat server")
+class ContactStarted(Event):
+    """A conversation, or an attempt at one, reached us or left us."""
+
+    contact_id: Name
+    channel: Channel
+    direction: Direction = "unknown"
+    outside: Outside | None = None
+
+
+@event("contact.rang", door="touches", by="switch")
+class ContactRang(Event):
+    """A person's phone rang for this contact; `seconds` until it was picked up or given up."""
+
+    contact_id: Name
+    agent: Name | None = None
+    seconds: Seconds | None = None
+
+
+@event("contact.queued", door="touches", by="switch, chat server")
+class ContactQueued(Event):
+    """The contact entered a queue; from here the wait counts."""
+
+    contact_id: Name
+    queue: Name
+    priority: Name | None = None
+
+
+@event("contact.answered", door="touches", by="switch, chat server")
+class ContactAnswered(Event):
+    """A person or a bot answered; a leg begins."""
+
+    contact_id: Name
+    agent: Name | None = None
+    bot: bool = False
+    team: Name | None = None
+    wait_seconds: Seconds | None = None
+
+
+@event("contact.held", door="touches", by="switch")
+class ContactHeld(Event):
+    """The customer was put on hold, and for how long."""
+
+    contact_id: Name
+    seconds: Seconds
+
+
+@event("contact.transferred", door="touches", by="switch, chat server")
+class ContactTransferred(Event):
+    """The contact went on to another agent, team or queue: a new leg of the same contact."""
+
+    contact_id: Name
+    to_queue: Name | None = None
+    to_agent: Name | None = None
+    to_team: Name | None = None
+
+
+@event("contact.ended", door="touches", by="switch, chat server")
+class ContactEnded(Event):
+    """The conversation ended, or was abandoned before a person answered."""
+
+    contact_id: Name
+    outcome: Outcome = "unknown"
+    talk_seconds: Seconds | None = None
+
+
+@event("contact.wrapped_up", door="touches", by="agent desktop")
+class ContactWrappedUp(Event):
+    """The agent finished the work after the talk and said what it was about."""
+
+    contact_id: Name
+    reason: Code | None = None
+    outcome: Outcome = "unknown"
+    confirmed: bool | None = None
+    seconds: Seconds | None = None

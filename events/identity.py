@@ -1,0 +1,82 @@
+"""Who is who: edges between identifiers and customers, never rewrites."""
+
+from events.envelope import Event, IdentifierRef
+from events.registry import event
+from events.vocabulary import Channel, Code, Count, Moment, Name
+
+
+@event("identity.linked", by="gateway, with the touch that showed it", category="identity", key="customer")
+class IdentifierLinked(Event):
+    """An identifier was seen to belong to a customer."""
+
+    customer: Name
+    identifier: IdentifierRef
+
+
+@event("identity.merged", by="gateway or a person", category="identity", key="survivor")
+class CustomersMerged(Event):
+    """Two customers turned out to be one; the older one survives.
+
+    `resting_on` are the identifiers whose joint appearance showed it; if one of them is blocked
+    later, the merge no longer holds.
+    """
+
+    survivor: Name
+    absorbed: Name
+    resting_on: tuple[IdentifierRef, ...] = ()
+
+
+@event("identity.unmerged", by="a person", category="identity", key="survivor")
+class CustomersUnmerged(Event):
+    """A merge was wrong: the two are separate again, and a veto keeps them so."""
+
+    survivor: Name
+    restored: Name
+    why: Name
+
+
+@event(
+    "identity.blocked", by="the limit of shared identifiers, or a person", category="identifier", key="key"
+)
+class IdentifierBlocked(Event):
+    """An identifier that many people share no longer says who somebody is."""
+
+    key: Name
+    identifier: IdentifierRef
+    why: Code
+
+
+@event("identity.merge_proposed", by="gateway", category="identity", key="customer")
+class MergeProposed(Event):
+    """Two customers may be one, but a rule stands against joining them without a person's word."""
+
+    customer: Name
+    other: Name
+    why: Code
+
+
+@event("identity.assigned", by="a person", category="assignment", key="event_or_stream")
+class EventAssigned(Event):
+    """A person said whose event, or whose stream, this is."""
+
+    event_or_stream: Name
+    customer: Name
+
+
+@event("identity.verified", door="facts", by="agent desktop, IVR, app")
+class PersonVerified(Event):
+    """A person proved, or failed to prove, who they are; carried to the next channel until it expires."""
+
+    method: Code
+    level: Count
+    passed: bool
+    channel: Channel = "unknown"
+    expires_at: Moment | None = None
+
+
+@event("customer.erased", by="a person, on the customer's request", category="customer", key="customer")
+class CustomerErased(Event):
+    """The customer asked to be forgotten: their personal data becomes unreadable everywhere."""
+
+    customer: Name
+    asked_by: Name

@@ -1,0 +1,36 @@
+"""Where events are published: one ordered topic with everything, and a copy per family."""
+
+from events import registry
+from events.envelope import Envelope
+
+PARTITIONS = 12
+"""Fixed at creation: a key must stay on its partition for ever."""
+
+
+def events_topic(prefix: str) -> str:
+    """The one topic that carries every event, in order within a key."""
+    return f"{prefix}.events"
+
+
+def intake_topic(prefix: str) -> str:
+    """The topic on which other systems hand events in; kept 24 hours."""
+    return f"{prefix}.intake"
+
+
+def family_topic(prefix: str, family: str) -> str:
+    """The subscribers' copy for one family of types."""
+    return f"{prefix}.{family}"
+
+
+def family_topics(prefix: str) -> list[str]:
+    """Every family's topic."""
+    return sorted({family_topic(prefix, entry.family) for entry in registry.all_types()})
+
+
+def message_key(envelope: Envelope) -> str:
+    """Customer at recording, else the stream, else the strongest identifier's hash, else the event."""
+    if envelope.customer:
+        return envelope.customer
+    if envelope.stream:
+        return envelope.stream
+    return envelope.identifiers[0].hash if envelope.identifiers else envelope.event_id

@@ -1,0 +1,93 @@
+"""Every door's one path: received bytes → read → seal → append or quarantine → a verdict per item."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec import Struct
+from prometheus_client import Counter
+from sqlalchemy import Engine
+
+from infra import identity_store
+from infra.clock import Clock
+from infra.database import unavailable
+from infra.intake import Intake, Pending, Rejected
+from infra.journal import Accepted, Duplicate, Journal, Stale, Verdict
+from infra.quarantine import Quarantine
+
+RECEIVED = Counter("touchstone_received_total", "Items that reached a door", ["door"])
+VERDICTS = Counter(
+    "touchstone_verdicts_total", "Accepted + duplicate + refused + quarantined = received", ["door", "verdict"]
+)
+
+
+class Answer(Struct, omit_defaults=True):
+    """What became of one received item. `code`, `path` and `detail` say why it was not accepted."""
+
+    index: int
+    verdict: str
+    source_id: str = ""
+    event_id: str = ""
+    customer: str = ""
+    code: str = ""
+    path: str = ""
+    detail: str = ""
+
+
+class Door:
+    """Takes items in from outside. HTTP gateway, Kafka intake and replay differ only in `name`."""
+
+    def __init__(
+        self, name: str, engine: Engine, journal: Journal, intake: Intake, quarantine: Quarantine, clock: Clock
+    ) -> None:
+        self.name, self._engine, self._journal, self._intake = name, engine, journal, intake
+        self._quarantine, self._clock = quarantine, clock
+
+    def receive(self, raws: Sequence[bytes]) -> list[Answer]:
+        """A verdict for each item, in order; what was accepted is committed. Raises `Unavailable`."""
+        now = self._clock.now()
+        read = [self._intake.read(raw, now) for raw in raws]
+        return self.settle(read, now)
+
+    def settle(self, read: Sequence[Pending | Rejected], now: datetime) -> list[Answer]:
+        """Record what was read, quarantine what could not be, and count both."""
+        pending = [one for one in read if isinstance(one, Pending)]
+        self._quarantine.keep([one for one in read if isinstance(one, Rejected)], now)
+        verdicts = iter(self._append(pending))
+        answers = [
+            _rejected(index, one) if isinstance(one, Rejected) else _answer(index, one, next(verdicts))
+            for index, one in enumerate(read)
+        ]
+        RECEIVED.labels(self.name).inc(len(answers))
+        for answer in answers:
+            VERDICTS.labels(self.name, answer.verdict).inc()
+        return answers
+
+    def _append(self, pending: Sequence[Pending]) -> list[Verdict]:
+        if not pending:
+            return []
+        keys = {value.ref.key for one in pending for value in one.draft.values}
+        with unavailable(), self._engine.connect() as connection:
+            unknown = identity_store.unknown(connection, keys)
+        return self._journal.append(self._intake.seal(pending, unknown))
+
+
+def _rejected(index: int, one: Rejected) -> Answer:
+    return Answer(
+        index=index, verdict="quarantined" if one.keep else "refused", source_id=one.source_id,
+        code=one.code, path=one.path, detail=one.detail,
+    )  # fmt: skip
+
+
+def _answer(index: int, pending: Pending, verdict: Verdict) -> Answer:
+    source_id = pending.draft.source_id
+    match verdict:
+        case Accepted(event_ids=ids, customer=customer):
+            return Answer(index, "accepted", source_id, ids[0], customer)
+        case Duplicate(event_id=event_id, customer=customer, code=code):
+            detail = "recorded before with other content; the first stands" if code else ""
+            return Answer(index, "duplicate", source_id, event_id, customer, code, detail=detail)
+        case Stale(stream=stream):
+            return Answer(
+                index, "refused", source_id, code="stream_exists", path="$.data",
+                detail=f"{stream} was opened before, under another source id",
+            )  # fmt: skip

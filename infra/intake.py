@@ -1,0 +1,218 @@
+"""Draft → normalise → hash → facets → seal: the one way into the journal, for every door."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Annotated, Any
+
+import msgspec
+
+from events import codec, registry
+from events.codec import Undecodable
+from events.envelope import Event, IdentifierRef
+from events.personal import Clear, Personal
+from events.vocabulary import Moment, Origin
+from infra.ids import new_id
+from infra.journal import Draft, IdentifierValues, Item
+from infra.matching import Matcher
+from infra.vault import DataKey, Vault
+from models.domain.identifier import normalise, strongest_first
+from models.errors import Refused
+
+EVENT_BYTES = 256 * 1024
+"""A larger event would block the relay for ever."""
+
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+NO_NUL = r"^[^\x00]*$"
+AHEAD = timedelta(hours=24)
+"""How far a sender's clock may run ahead of ours."""
+
+
+Label = Annotated[str, msgspec.Meta(max_length=200, pattern=NO_NUL)]
+Key = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=NO_NUL)]
+
+
+class InboundIdentifier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An identifier as a sender writes it."""
+
+    kind: str
+    value: str
+    issuer: Label = ""
+
+    def __repr__(self) -> str:
+        return f"InboundIdentifier({self.kind!r}, ***)"
+
+
+class Unreadable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an importer says of a line it could not map: code, where, a sentence, the line itself."""
+
+    code: str
+    path: str
+    detail: str
+    raw: str = ""
+
+
+class Inbound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An event as a sender writes it; `data` is read when its type is known."""
+
+    source: Key
+    source_id: Key
+    type: str = ""
+    occurred_at: Moment | None = None
+    known_at: Moment | None = None
+    known_assumed: bool = False
+    origin: Origin = "live"
+    identifiers: list[InboundIdentifier] = []
+    actor: Label = ""
+    cause: Label = ""
+    data: msgspec.Raw = msgspec.Raw(b"{}")
+    unreadable: Unreadable | None = None
+
+
+@dataclass(slots=True)
+class Rejected:
+    """An item that is no event: refused (the sender keeps it) or quarantined (we keep it)."""
+
+    code: str
+    path: str
+    detail: str
+    raw: bytes
+    source: str = ""
+    source_id: str = ""
+    keep: bool = True
+
+
+@dataclass(slots=True)
+class Pending:
+    """An item read and checked, not sealed yet."""
+
+    draft: Draft
+    event: Event
+
+
+_inbound = msgspec.json.Decoder(Inbound)
+
+
+class Intake:
+    """Reads items, and prepares those that are events for the journal."""
+
+    def __init__(self, matcher: Matcher, vault: Vault, *, region: str) -> None:
+        self._matcher, self._vault, self._region = matcher, vault, region
+
+    def read(self, raw: bytes, now: datetime) -> Pending | Rejected:
+        """One item's bytes, checked from outside in. Never raises for what a sender wrote."""
+        if len(raw) > EVENT_BYTES:
+            return Rejected("event_too_large", "$", f"an event may have {EVENT_BYTES} bytes", b"", keep=False)
+        try:
+            item = _inbound.decode(raw)
+        except RecursionError:
+            return Rejected("too_deep", "$", "the nesting is too deep", raw)
+        except UnicodeDecodeError:
+            return Rejected("not_utf8", "$", "the text is not UTF-8", raw)
+        except msgspec.MsgspecError as error:
+            problem = codec.undecodable(error)
+            return Rejected(problem.code, problem.path, problem.detail, raw)
+        if item.unreadable is not None:
+            told = item.unreadable
+            return Rejected(told.code, told.path, told.detail, raw, item.source, item.source_id)
+        try:
+            return self._pending(item, now)
+        except Undecodable as error:
+            return Rejected(error.code, error.path, error.detail, raw, item.source, item.source_id)
+        except Refused as error:
+            return Rejected(error.code, "$.identifiers", error.detail, raw, item.source, item.source_id)
+
+    def _pending(self, item: Inbound, now: datetime) -> Pending:
+        entry = registry.find(item.type)
+        if entry is None:
+            raise Undecodable("unknown_type", "$.type", "no event type has this name")
+        if entry.door == "none":
+            raise Undecodable("not_from_outside", "$.type", f"{item.type} is decided here, not sent in")
+        if item.origin == "replay":
+            raise Undecodable("origin", "$.origin", "replay is ours alone: send live or import")
+        occurred_at, known_at, assumed = _times(item, now)
+        event = codec.decode_inbound(item.type, item.data)
+        values = self._identifiers(item.identifiers)
+        stream = entry.stream(event)
+        if stream and item.origin != "import":
+            raise Undecodable("origin", "$.origin", f"{item.type} is imported history: origin must be import")
+        draft = Draft(
+            event_id=new_id(), type=entry.wire, schema=entry.schema, data=b"",
+            digest=self._matcher.content(
+                entry.wire.encode(), str(item.occurred_at).encode(), bytes(item.data),
+                *(f"{one.ref.key}".encode() for one in values),
+            ),
+            source=item.source, source_id=item.source_id, origin=item.origin, occurred_at=occurred_at,
+            known_at=known_at, known_assumed=assumed, actor=item.actor, cause=item.cause, stream=stream,
+            identifiers=tuple(one.ref for one in values), values=values,
+        )  # fmt: skip
+        return Pending(draft, event)
+
+    def _identifiers(self, given: Sequence[InboundIdentifier]) -> tuple[IdentifierValues, ...]:
+        """Normalised and hashed, strongest first, each once."""
+        seen: dict[tuple[str, str, str], IdentifierValues] = {}
+        for one in given:
+            clean = normalise(one.kind, one.issuer, one.value, self._region)
+            ref = IdentifierRef(
+                kind=clean.kind, issuer=clean.issuer, facets=clean.facets,
+                hash=self._matcher.identifier(clean.kind, clean.issuer, clean.value),
+            )  # fmt: skip
+            seen.setdefault(ref.key, IdentifierValues(ref, clean.value))
+        return tuple(sorted(seen.values(), key=lambda value: strongest_first(value.ref.kind)))
+
+    def seal(self, pending: Sequence[Pending], unknown: set[tuple[str, str, str]]) -> list[Item]:
+        """Seal personal fields and the values of identifiers not seen before; keep the keys; encode.
+
+        Runs before the append and outside its lock; the keys are committed when this returns.
+        """
+        keys: list[DataKey] = []
+        items = []
+        for one in pending:
+            event, key = self.seal_event(one.event, one.draft.event_id)
+            keys += [key] if key else []
+            one.draft.data = codec.encode(event)
+            for value in one.draft.values:
+                if value.ref.key in unknown:
+                    unknown.discard(value.ref.key)
+                    key = self._vault.make(new_id())  # its own: a repeat before the append wastes one
+                    value.key_id, value.sealed = key.key_id, key.seal("value", value.clear.encode())
+                    keys.append(key)
+            items.append(Item((one.draft,)))
+        self._vault.keep(keys)
+        return items
+
+    def seal_event(self, event: Event, event_id: str) -> tuple[Event, DataKey | None]:
+        """The event with every personal field sealed under a key of its own, not kept yet."""
+        fields = [
+            name for name in _personal_fields(type(event)) if isinstance(getattr(event, name), Clear)
+        ]  # fmt: skip
+        if not fields:
+            return event, None
+        key = self._vault.make(event_id)
+        sealed = {name: key.seal_text(name, getattr(event, name)) for name in fields}
+        return msgspec.structs.replace(event, **sealed), key
+
+
+@cache
+def _personal_fields(cls: type[Event]) -> tuple[str, ...]:
+    hints: dict[str, Any] = {field.name: field.type for field in msgspec.structs.fields(cls)}
+    return tuple(
+        name for name, hint in hints.items()
+        if hint is Personal or Personal in getattr(hint, "__args__", ())
+    )  # fmt: skip
+
+
+def _times(item: Inbound, now: datetime) -> tuple[datetime, datetime | None, bool]:
+    """occurred_at, known_at (None: at recording), assumed; a live sender may leave its time to us."""
+    occurred_at = item.occurred_at or (now if item.origin == "live" else None)
+    if occurred_at is None:
+        raise Undecodable("time_missing", "$.occurred_at", "an imported event must say when it occurred")
+    if not EARLIEST <= occurred_at <= now + AHEAD:
+        raise Undecodable("time_out_of_range", "$.occurred_at", "the time lies before 1900 or after tomorrow")
+    if item.origin == "live":
+        return occurred_at, None, False
+    known_at = item.known_at or occurred_at
+    if not EARLIEST <= known_at <= now + AHEAD:
+        raise Undecodable("time_out_of_range", "$.known_at", "the time lies before 1900 or after tomorrow")
+    return occurred_at, known_at, item.known_assumed or item.known_at is None

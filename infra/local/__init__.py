@@ -1,0 +1,1 @@
+"""PostgreSQL and Apache Kafka with one command, from Python packages alone: no Docker, no system Java."""

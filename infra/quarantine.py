@@ -1,0 +1,103 @@
+"""What could not be taken yet: kept sealed with its reason, once, and replayed after a fix."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, func, select, text, update
+
+from infra.database import unavailable
+from infra.ids import derived_id
+from infra.intake import Rejected
+from infra.matching import Matcher
+from infra.vault import Vault
+from models.tables.quarantine import quarantine
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An open entry, opened: its raw bytes and why it was held."""
+
+    id: int
+    source: str
+    source_id: str
+    code: str
+    path: str
+    detail: str
+    received_at: datetime
+    raw: bytes
+
+
+class Quarantine:
+    """Keeps rejected items. The same bytes for the same reason are one entry, however often they come."""
+
+    def __init__(self, engine: Engine, vault: Vault, matcher: Matcher) -> None:
+        self._engine, self._vault, self._matcher = engine, vault, matcher
+
+    def keep(self, rejected: Sequence[Rejected], now: datetime) -> None:
+        """Commit the items that are to be kept, each once."""
+        by_digest = {
+            self._matcher.content(one.raw, one.code.encode(), one.path.encode()): one
+            for one in rejected
+            if one.keep
+        }
+        if not by_digest:
+            return
+        with unavailable(), self._engine.begin() as connection:
+            held = select(quarantine.c.digest).where(quarantine.c.digest.in_(list(by_digest)))
+            seen = {bytes(digest) for (digest,) in connection.execute(held)}
+            fresh = {digest: one for digest, one in by_digest.items() if digest not in seen}
+            keys = {digest: self._vault.make(_key_id(digest, now)) for digest in fresh}
+            self._vault.keep(keys.values())
+            for digest, one in fresh.items():
+                self._insert(connection, digest, one, keys[digest].seal("raw", one.raw), now)
+
+    @staticmethod
+    def _insert(connection: Connection, digest: bytes, one: Rejected, sealed: bytes, now: datetime) -> None:
+        connection.execute(
+            text(
+                "INSERT INTO quarantine (digest, source, source_id, code, path, detail, sealed, received_at) "
+                "VALUES (:digest, :source, :source_id, :code, :path, :detail, :sealed, :now) "
+                "ON CONFLICT (digest) DO NOTHING"
+            ),
+            {"digest": digest, "source": one.source, "source_id": one.source_id, "code": one.code[:200],
+             "path": one.path[:500], "detail": one.detail[:500], "sealed": sealed, "now": now},
+        )  # fmt: skip
+
+    def counts(self) -> dict[str, int]:
+        """How many open entries there are, by code."""
+        with unavailable(), self._engine.connect() as connection:
+            rows = connection.execute(
+                select(quarantine.c.code, func.count())
+                .where(quarantine.c.settled_at.is_(None))
+                .group_by(quarantine.c.code)
+            )
+            return {code: count for code, count in rows}
+
+    def open_entries(self, *, after: int = 0, code: str | None = None, limit: int = 500) -> list[Held]:
+        """Open entries in the order of their ids, opened; one whose key was erased is left out."""
+        columns = quarantine.c
+        where = [columns.settled_at.is_(None), columns.id > after] + ([columns.code == code] if code else [])
+        with unavailable(), self._engine.connect() as connection:
+            rows = connection.execute(select(quarantine).where(*where).order_by(columns.id).limit(limit)).all()
+        keys = self._vault.fetch([_key_id(bytes(row.digest), row.received_at) for row in rows])
+        found = []
+        for row in rows:
+            key = keys.get(_key_id(bytes(row.digest), row.received_at))
+            if key is not None:
+                found.append(
+                    Held(row.id, row.source, row.source_id, row.code, row.path, row.detail, row.received_at,
+                         key.open("raw", bytes(row.sealed)))
+                )  # fmt: skip
+        return found
+
+    def settle(self, entry: int, verdict: str, now: datetime) -> None:
+        """Close an entry: a replay had this verdict."""
+        with unavailable(), self._engine.begin() as connection:
+            connection.execute(
+                update(quarantine).where(quarantine.c.id == entry).values(settled_at=now, verdict=verdict)
+            )
+
+
+def _key_id(digest: bytes, received_at: datetime) -> str:
+    return derived_id("quarantine", digest.hex(), received_at.isoformat())

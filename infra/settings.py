@@ -1,0 +1,78 @@
+"""Settings from the environment; the first run needs none."""
+
+import base64
+import secrets
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What a process of one workspace needs to know. Every field is an environment variable."""
+
+    model_config = SettingsConfigDict(env_prefix="TOUCHSTONE_", extra="ignore", populate_by_name=True)
+
+    var: Path = Field(Path("var/touchstone"), description="Folder for local data, keys, logs, artifacts")
+    database_url: str = Field("", validation_alias="DATABASE_URL", description="PostgreSQL of the workspace")
+    vault_url: str = Field("", validation_alias="VAULT_URL", description="PostgreSQL of the vault")
+    kafka_bootstrap: str = Field("", validation_alias="KAFKA_BOOTSTRAP", description="host:port of a broker")
+    topic_prefix: str = Field("touchstone", description="First part of every topic's name")
+    gateway_port: int = Field(8471, description="HTTP port of the gateway")
+    api_port: int = Field(8470, description="HTTP port of the API")
+    region: str = Field("US", description="Region of phone numbers written without a country code")
+    zone: str = Field("UTC", description="Zone of customers whose own is not known")
+    workspace: Path | None = Field(None, description="TOML file with the workspace's rules")
+    api_keys: SecretStr = Field(SecretStr(""), description="Keys that may call, separated by commas")
+    master_key: SecretStr = Field(SecretStr(""), description="Base64 of the 32 bytes that wrap data keys")
+    matching_key: SecretStr = Field(SecretStr(""), description="Base64 of the 32 bytes that hash identifiers")
+
+    @property
+    def gateway_url(self) -> str:
+        """Where senders reach the gateway on this machine."""
+        return f"http://127.0.0.1:{self.gateway_port}"
+
+    @property
+    def api_url(self) -> str:
+        """Where readers reach the API on this machine."""
+        return f"http://127.0.0.1:{self.api_port}"
+
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """The keys that may call; without a setting, one made for this folder."""
+        given = [key.strip() for key in self.api_keys.get_secret_value().split(",") if key.strip()]
+        return frozenset(given or [self._kept("api-key", lambda: "ts_" + secrets.token_urlsafe(32))])
+
+    @cached_property
+    def master(self) -> bytes:
+        """The key that wraps every data key."""
+        return self._key(self.master_key, "master-key")
+
+    @cached_property
+    def matching(self) -> bytes:
+        """The key under which identifiers are hashed."""
+        return self._key(self.matching_key, "matching-key")
+
+    def _key(self, given: SecretStr, name: str) -> bytes:
+        text = given.get_secret_value() or self._kept(
+            name, lambda: base64.b64encode(secrets.token_bytes(32)).decode()
+        )
+        key = base64.b64decode(text)
+        if len(key) != 32:
+            raise ValueError(f"{name}: 32 bytes in base64 are wanted, this has {len(key)}")
+        return key
+
+    def _kept(self, name: str, make: Callable[[], str]) -> str:
+        """A secret of this folder, made at first need and readable by its owner alone."""
+        path = self.var / "keys" / name
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            try:
+                with path.open("x") as file:
+                    path.chmod(0o600)
+                    file.write(make())
+            except FileExistsError:
+                pass
+        return path.read_text().strip()

@@ -1,0 +1,81 @@
+"""Sealing personal values, one data key an event, kept in a database of its own."""
+
+import base64
+import os
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import Engine, delete, select
+
+from events.personal import Clear, Sealed
+from infra.database import copy_rows, unavailable
+from models.tables.base import data_key
+
+NONCE = 12
+
+
+class DataKey:
+    """One event's key: seals its fields, and comes wrapped by the master key for keeping."""
+
+    __slots__ = ("_cipher", "key_id", "wrapped")
+
+    def __init__(self, key_id: str, cipher: AESGCM, wrapped: bytes) -> None:
+        self.key_id, self._cipher, self.wrapped = key_id, cipher, wrapped
+
+    def seal(self, field: str, value: bytes) -> bytes:
+        """Nonce and ciphertext; key id and field are bound to it, so that it can't be moved elsewhere."""
+        nonce = os.urandom(NONCE)
+        return nonce + self._cipher.encrypt(nonce, value, f"{self.key_id}\x1f{field}".encode())
+
+    def seal_text(self, field: str, value: Clear) -> Sealed:
+        """The sealed form of a personal field."""
+        return Sealed(base64.b64encode(self.seal(field, value.value.encode())).decode())
+
+    def open(self, field: str, sealed: bytes) -> bytes:
+        """The value again. Raises `cryptography.exceptions.InvalidTag` if it was tampered with."""
+        return self._cipher.decrypt(sealed[:NONCE], sealed[NONCE:], f"{self.key_id}\x1f{field}".encode())
+
+
+class Vault:
+    """Keeps the wrapped data keys; without a key, what it sealed is gone for ever."""
+
+    def __init__(self, engine: Engine, master: bytes) -> None:
+        self._engine, self._master = engine, AESGCM(master)
+
+    def make(self, key_id: str) -> DataKey:
+        """A fresh data key, not kept yet."""
+        raw = os.urandom(32)
+        nonce = os.urandom(NONCE)
+        wrapped = nonce + self._master.encrypt(nonce, raw, key_id.encode())
+        return DataKey(key_id, AESGCM(raw), wrapped)
+
+    def keep(self, keys: Iterable[DataKey]) -> None:
+        """Commit the keys; done before the events that need them are appended."""
+        rows = [(key.key_id, key.wrapped) for key in keys]
+        if rows:
+            with unavailable(), self._engine.begin() as connection:
+                copy_rows(connection, data_key, ["key_id", "wrapped"], rows)
+
+    def fetch(self, key_ids: Iterable[str]) -> Mapping[str, DataKey]:
+        """The keys that still exist; an erased one is simply not there."""
+        with unavailable(), self._engine.connect() as connection:
+            rows = connection.execute(
+                select(data_key.c.key_id, data_key.c.wrapped).where(data_key.c.key_id.in_(list(key_ids)))
+            ).all()
+        found = {}
+        for key_id, wrapped in rows:
+            try:
+                raw = self._master.decrypt(wrapped[:NONCE], wrapped[NONCE:], key_id.encode())
+            except InvalidTag:
+                raise ValueError("the vault's keys were wrapped by another master key") from None
+            found[key_id] = DataKey(key_id, AESGCM(raw), wrapped)
+        return found
+
+    def forget(self, key_ids: Iterable[str]) -> int:
+        """Delete keys, and with them every value they sealed; how many there were."""
+        with unavailable(), self._engine.begin() as connection:
+            return connection.execute(
+                delete(data_key).where(data_key.c.key_id.in_(list(key_ids)))
+            ).rowcount

@@ -1,0 +1,1 @@
+"""Rules and deciders: pure functions of their arguments."""

@@ -1,0 +1,161 @@
+"""Whose touch is it: identifiers link, known customers merge, shared identifiers stop welding."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from events.envelope import Event, IdentifierRef
+from events.identity import CustomersMerged, IdentifierBlocked, IdentifierLinked, MergeProposed
+
+Key = tuple[str, str, str]
+
+VETO_KINDS = frozenset({"account", "national_id"})
+"""Two different ones of one issuer never are one customer by themselves."""
+
+LIMIT = {"phone": 5, "email": 5, "openid": 5, "device": 10, "cookie": 25, "account": 20, "national_id": 1}
+"""How many identifiers of a kind a customer may gather before the one they share is blocked."""
+
+SHARED_BY = 5
+"""How often an identifier may stand between vetoed customers before it says nothing any more."""
+
+
+@dataclass(slots=True)
+class Known:
+    """A customer as the register sees it; `since` is the journal position of its first event."""
+
+    customer: str
+    since: int
+    revision: int = 0
+    identifiers: set[Key] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Recognised:
+    """Whose event it is (empty: nobody's), and what was learnt about identities on the way."""
+
+    customer: str
+    learnt: list[Event]
+
+
+class Register:
+    """What the identity tables say about one batch, kept current while the batch is recorded.
+
+    Pure apart from its own memory: ids and positions are passed in, nothing is read or written.
+    """
+
+    def __init__(self) -> None:
+        self.customers: dict[str, Known] = {}
+        self.links: dict[Key, str] = {}
+        self.blocked: set[Key] = set()
+        self.strangers: Counter[Key] = Counter()
+        self.absorbed: dict[str, str] = {}
+
+    def recognise(
+        self, identifiers: Sequence[IdentifierRef], position: int, new_id: Callable[[], str]
+    ) -> Recognised:
+        """The customer of an event with these identifiers (strongest first), and the edges it adds."""
+        learnt: list[Event] = []
+        while True:
+            usable = [ref for ref in identifiers if ref.key not in self.blocked]
+            if not usable:
+                return Recognised("", learnt)
+            known = self._known(usable)
+            if not known:
+                return Recognised(self._mint(usable, position, new_id, learnt), learnt)
+            if len(known) > 1:
+                self._join(known, usable, learnt)
+                known = self._known(usable)
+            strongest = self.links.get(usable[0].key)
+            home = self.customers[strongest] if strongest else known[0]
+            crowded = self._link_unknown(home, usable, position, new_id, learnt)
+            if crowded is None:
+                return Recognised(self.links[usable[0].key], learnt)
+            self._block(crowded, "shared_by_many", learnt)  # and look again without it
+
+    def _known(self, refs: Iterable[IdentifierRef]) -> list[Known]:
+        """The customers these identifiers lead to, oldest first."""
+        found = {self.links[ref.key] for ref in refs if ref.key in self.links}
+        return sorted((self.customers[one] for one in found), key=lambda known: (known.since, known.customer))
+
+    def _mint(
+        self, refs: Sequence[IdentifierRef], position: int, new_id: Callable[[], str], learnt: list[Event]
+    ) -> str:
+        known = Known(new_id(), position)
+        self.customers[known.customer] = known
+        for ref in refs:
+            self._link(known, ref, learnt)
+        return known.customer
+
+    def _link(self, known: Known, ref: IdentifierRef, learnt: list[Event]) -> None:
+        self.links[ref.key] = known.customer
+        known.identifiers.add(ref.key)
+        known.revision += 1
+        learnt.append(IdentifierLinked(customer=known.customer, identifier=ref))
+
+    def _link_unknown(
+        self, home: Known, refs: Sequence[IdentifierRef], position: int, new_id: Callable[[], str],
+        learnt: list[Event],
+    ) -> IdentifierRef | None:  # fmt: skip
+        """Link what is new to `home`; returns the identifier that too many share, if that shows here."""
+        unknown = [ref for ref in refs if ref.key not in self.links]
+        bridge = next((ref for ref in reversed(refs) if self.links.get(ref.key) == home.customer), None)
+        for ref in unknown:
+            if _vetoes(home.identifiers, {ref.key}):
+                assert bridge is not None
+                return self._keep_apart(bridge, ref, refs, position, new_id, learnt)
+            if sum(key[0] == ref.kind for key in home.identifiers) >= LIMIT[ref.kind]:
+                return bridge
+            self._link(home, ref, learnt)
+        return None
+
+    def _keep_apart(
+        self, bridge: IdentifierRef, ref: IdentifierRef, refs: Sequence[IdentifierRef], position: int,
+        new_id: Callable[[], str], learnt: list[Event],
+    ) -> IdentifierRef | None:  # fmt: skip
+        """A new account on a known phone: another customer, who shares it; too often, and it is blocked."""
+        home = self.links[bridge.key]
+        self.strangers[bridge.key] += 1
+        if self.strangers[bridge.key] >= SHARED_BY:
+            return bridge
+        fresh = [one for one in refs if one.key not in self.links]
+        other = self._mint([ref, *(one for one in fresh if one is not ref)], position, new_id, learnt)
+        self._propose(self.customers[other], home, "veto", learnt)
+        return None
+
+    def _join(self, known: list[Known], refs: Sequence[IdentifierRef], learnt: list[Event]) -> None:
+        """Merge the customers a touch belongs to, oldest surviving; a veto or a limit only proposes."""
+        survivor = known[0]
+        for other in known[1:]:
+            why = self._against(survivor, other)
+            if why:
+                self._propose(other, survivor.customer, why, learnt)
+                continue
+            resting = tuple(ref for ref in refs if self.links.get(ref.key) in (survivor.customer, other.customer))
+            for key in other.identifiers:
+                self.links[key] = survivor.customer
+            self.absorbed[other.customer] = survivor.customer
+            survivor.identifiers |= other.identifiers
+            survivor.revision += 1
+            learnt.append(
+                CustomersMerged(survivor=survivor.customer, absorbed=other.customer, resting_on=resting)
+            )
+
+    def _against(self, one: Known, other: Known) -> str:
+        if _vetoes(one.identifiers, other.identifiers):
+            return "veto"
+        kinds = Counter(key[0] for key in one.identifiers | other.identifiers)
+        return "limit" if any(count > LIMIT[kind] for kind, count in kinds.items()) else ""
+
+    def _propose(self, known: Known, other: str, why: str, learnt: list[Event]) -> None:
+        known.revision += 1
+        learnt.append(MergeProposed(customer=known.customer, other=other, why=why))
+
+    def _block(self, ref: IdentifierRef, why: str, learnt: list[Event]) -> None:
+        self.blocked.add(ref.key)
+        learnt.append(IdentifierBlocked(key="|".join(ref.key), identifier=ref, why=why))
+
+
+def _vetoes(one: set[Key], other: set[Key]) -> bool:
+    """Do these hold two different identifiers of one vetoing kind and issuer?"""
+    held = {(kind, issuer): value for kind, issuer, value in one if kind in VETO_KINDS}
+    return any(held.get((kind, issuer), value) != value for kind, issuer, value in other)

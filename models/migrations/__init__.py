@@ -1,0 +1,1 @@
+"""Alembic's steps: one chain for the workspace, one for the vault."""

@@ -1,0 +1,112 @@
+"""The gateway's HTTP surface: two doors for events, health and metrics beside them."""
+
+import asyncio
+import hmac
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import Depends, FastAPI, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from infra.database import wait_until_ready
+from infra.door import RECEIVED, VERDICTS, Answer
+from infra.workspace import Workspace
+from models.errors import Unavailable
+from services.gateway.body import BATCH, BadBody, read_items
+from services.gateway.examples import BODY_SCHEMA, RESPONSES
+
+WAITING = 50_000
+"""Events that may wait for the journal at once; beyond, senders are asked to come back."""
+
+DOOR = "gateway"
+
+
+def create_app(workspace: Workspace) -> FastAPI:
+    """The gateway over an open workspace."""
+    app = FastAPI(
+        title="Touchstone gateway",
+        summary="Send what happened; an answer of 200 means it is recorded for ever.",
+        version="1",
+    )
+    door = workspace.door(DOOR)
+    waiting = 0
+
+    def allowed(request: Request) -> None:
+        given = _key(request)
+        if not any(hmac.compare_digest(given.encode(), key.encode()) for key in workspace.settings.keys):
+            raise BadBody(401, "no_key", "send a key of this workspace: Authorization: Bearer KEY")
+
+    async def receive(request: Request) -> Response:
+        nonlocal waiting
+        items = await read_items(request)
+        if waiting + len(items) > WAITING:
+            raise BadBody(429, "too_many_waiting", "more events are waiting than can be recorded soon")
+        waiting += len(items)
+        try:
+            answers = await asyncio.to_thread(door.receive, items)
+        finally:
+            waiting -= len(items)
+        return _json(200, summary(answers))
+
+    options: dict[str, Any] = {
+        "responses": RESPONSES, "openapi_extra": {"requestBody": BODY_SCHEMA},
+    }  # fmt: skip
+
+    @app.post("/v1/touches", tags=["in"], **options)
+    async def record_touches(request: Request, _: Annotated[None, Depends(allowed)]) -> Response:
+        """Record touches: what happened between a customer and the company on any channel."""
+        return await receive(request)
+
+    @app.post("/v1/facts", tags=["in"], **options)
+    async def record_facts(request: Request, _: Annotated[None, Depends(allowed)]) -> Response:
+        """Record other facts: purchases, holdings, usage, bills, consents, answers, imported history."""
+        return await receive(request)
+
+    @app.get("/health", tags=["operations"])
+    async def health() -> Response:
+        """200 when events can be recorded."""
+        await asyncio.to_thread(wait_until_ready, workspace.engine)
+        return _json(200, {"status": "ready", "batch": BATCH})
+
+    @app.get("/metrics", tags=["operations"])
+    async def metrics() -> Response:
+        """Counters for Prometheus; received = accepted + duplicate + refused + quarantined."""
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    @app.exception_handler(BadBody)
+    async def bad_body(_: Request, error: BadBody) -> Response:
+        if error.status == 400 or error.code in ("body_too_large", "batch_too_large"):
+            RECEIVED.labels(DOOR).inc()
+            VERDICTS.labels(DOOR, "refused").inc()
+        retry = {"Retry-After": "2"} if error.status == 429 else {}
+        return _problem(error.status, error.code, error.detail, retry)
+
+    @app.exception_handler(Unavailable)
+    async def unavailable(_: Request, error: Unavailable) -> Response:
+        return _problem(503, "unavailable", str(error), {"Retry-After": "2"})
+
+    return app
+
+
+def summary(answers: list[Answer]) -> dict[str, Any]:
+    """The body of a 200: four counters that add up to the first, and a result per item."""
+    count = {"accepted": 0, "duplicate": 0, "refused": 0, "quarantined": 0}
+    for answer in answers:
+        count[answer.verdict] += 1
+    return {
+        "received": len(answers), "accepted": count["accepted"], "duplicates": count["duplicate"],
+        "refused": count["refused"], "quarantined": count["quarantined"], "results": answers,
+    }  # fmt: skip
+
+
+def _key(request: Request) -> str:
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
+
+
+def _json(status: int, body: Any, headers: dict[str, str] | None = None) -> Response:
+    return Response(msgspec.json.encode(body), status, headers, "application/json")
+
+
+def _problem(status: int, code: str, detail: str, headers: dict[str, str]) -> Response:
+    return _json(status, {"code": code, "detail": detail, "message": detail}, headers)
