@@ -14,6 +14,7 @@ EVENT_BYTES = 256 * 1024
 INTAKE_HOURS = 24
 
 _TEXT: Schema = {"type": "string"}
+_LABEL: Schema = {"type": "string", "maxLength": 200}
 _TIME: Schema = {"type": "string", "format": "date-time"}
 _WHOLE: Schema = {"type": "string", "pattern": "^[0-9]+$"}
 _ORIGIN: Schema = {"type": "string", "enum": ["live", "import", "replay"]}
@@ -36,6 +37,11 @@ HEADERS: dict[str, Schema] = {
     "ts_stream": {**_TEXT, "description": "The stream of a decision (case-…); empty for facts."},
     "ts_revision": {**_WHOLE, "description": "Its place in the stream, from 1; 0 for facts."},
     "ts_customer": {**_TEXT, "description": "Whose it was taken to be at recording; empty where unknown."},
+    "ts_source_id": {**_TEXT, "description": "The source's own id of it; a repeat has the same."},
+    "ts_actor": {**_TEXT, "description": "Who or which rule did it."},
+    "ts_cause": {**_TEXT, "description": "The id of the event behind it."},
+    "ts_known_assumed": {"enum": ["true", "false"], "description": "true: known_at is an assumption."},
+    "ts_identifiers": {**_TEXT, "description": "JSON array: kind, issuer, keyed hash and facets, strongest first."},
     "content-type": {"type": "string", "const": "application/json"},
 }
 ALWAYS = [
@@ -62,7 +68,7 @@ IDENTIFIER: Schema = {
     "properties": {
         "kind": {"enum": ["account", "national_id", "phone", "email", "openid", "device", "cookie"]},
         "value": {**_TEXT, "description": "In the clear; only a keyed hash and a sealed copy are kept."},
-        "issuer": {**_TEXT, "default": "", "description": "The system within which it is unique, if any."},
+        "issuer": {**_LABEL, "default": "", "description": "The system within which it is unique, if any."},
     },
     "required": ["kind", "value"],
     "additionalProperties": False,
@@ -79,8 +85,8 @@ ITEM: dict[str, Schema] = {
     "known_assumed": {"type": "boolean", "default": False},
     "origin": {"enum": ["live", "import"], "default": "live"},
     "identifiers": {"type": "array", "items": {"$ref": "#/components/schemas/InboundIdentifier"}},
-    "actor": {**_TEXT, "default": ""},
-    "cause": {**_TEXT, "default": ""},
+    "actor": {**_LABEL, "default": ""},
+    "cause": {**_LABEL, "default": ""},
 }  # fmt: skip
 
 _SHARED: Schema = {
@@ -134,13 +140,13 @@ def _channels(types: list[EventType], inward: list[EventType]) -> Schema:
             topics.events_topic(prefix),
             "Every event, in order within a key, kept for ever.",
             {entry.wire: entry.wire for entry in types},
-            {"retention.ms": -1, "max.message.bytes": 4 * EVENT_BYTES},
+            {"retention.ms": -1},
         ),
         "intake": _channel(
             topics.intake_topic(prefix),
-            f"Other systems hand events in here; kept {INTAKE_HOURS} hours.",
+            f"Other systems hand events in here, of at most {EVENT_BYTES} bytes; kept {INTAKE_HOURS} hours.",
             {entry.wire: f"intake.{entry.wire}" for entry in inward},
-            {"retention.ms": INTAKE_HOURS * 3_600_000, "max.message.bytes": 4 * EVENT_BYTES},
+            {"retention.ms": INTAKE_HOURS * 3_600_000},
         ),
     }
     for family in _families(types):
@@ -148,7 +154,7 @@ def _channels(types: list[EventType], inward: list[EventType]) -> Schema:
             topics.family_topic(prefix, family),
             f"A copy of the events whose type begins with {family.replace('-', '_')}, for subscribers.",
             {entry.wire: entry.wire for entry in types if entry.family == family},
-            {"retention.ms": -1, "max.message.bytes": 4 * EVENT_BYTES},
+            {"retention.ms": -1},
         )
     return channels
 

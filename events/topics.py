@@ -1,7 +1,6 @@
 """Where events are published: one ordered topic with everything, and a copy per family."""
 
 from events import registry
-from events.envelope import Envelope
 
 PARTITIONS = 12
 """Fixed at creation: a key must stay on its partition for ever."""
@@ -25,12 +24,3 @@ def family_topic(prefix: str, family: str) -> str:
 def family_topics(prefix: str) -> list[str]:
     """Every family's topic."""
     return sorted({family_topic(prefix, entry.family) for entry in registry.all_types()})
-
-
-def message_key(envelope: Envelope) -> str:
-    """Customer at recording, else the stream, else the strongest identifier's hash, else the event."""
-    if envelope.customer:
-        return envelope.customer
-    if envelope.stream:
-        return envelope.stream
-    return envelope.identifiers[0].hash if envelope.identifiers else envelope.event_id

@@ -11,6 +11,7 @@ from infra.intake import Intake
 from infra.journal import Journal
 from infra.matching import Matcher
 from infra.quarantine import Quarantine
+from infra.recording import Recorder
 from infra.settings import Settings
 from infra.vault import Vault
 from models.domain.rules import Rules, load_rules
@@ -30,6 +31,11 @@ class Workspace:
     journal: Journal
     intake: Intake
     quarantine: Quarantine
+
+    @property
+    def log(self) -> Recorder:
+        """The journal as deciders see it."""
+        return Recorder(self.journal, self.intake, self.vault, self.matcher)
 
     def door(self, name: str) -> Door:
         """A way in, counted under its name."""

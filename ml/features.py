@@ -5,69 +5,24 @@ A window of n days is [as_of - n days, as_of). None means the question has no an
 single purchase), which is something else than 0.
 """
 
-import ast
-import hashlib
-import inspect
-import json
 import math
 import statistics
+import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from types import ModuleType
-from typing import Literal
 
 from events.envelope import Envelope
 from ml import timeline
+from ml.definition import Feature, hash_of
 from ml.timeline import DAY, Known, Series, Timeline
 
 Features = dict[str, float | None]
-Unit = Literal["days", "purchases", "uses", "returns", "contacts", "requests", "money", "times", "share"]
-Family = Literal["recency", "frequency", "tenure", "money", "rhythm", "returns", "contact", "leaving"]
 
 WINDOWS = (30, 90, 180, 365)
 PURCHASE = ("purchase.recorded",)
 ACTIVITY = ("purchase.recorded", "usage.recorded")
 TOUCH = ("touch.recorded",)
 COMPLAINT = ("touch.recorded", "case.opened", "case.imported")
-
-
-@dataclass(frozen=True)
-class Feature:
-    """One question asked of a customer's past.
-
-    `says` words its value in a reason, with the value and its unit in place of {}; `unknown` words its
-    absence. `skewed` values (counts, money, days) enter linear models as log(1 + value). `sources` are
-    the wire names of the events it is made of.
-    """
-
-    name: str
-    family: Family
-    meaning: str
-    unit: Unit
-    sources: tuple[str, ...]
-    compute: Callable[[Known], float | None]
-    says: str
-    unknown: str = ""
-    skewed: bool = True
-
-    def phrase(self, value: float | None) -> str:
-        """The value in words, the same for equal values: "last purchase 212 days ago"."""
-        if value is None or math.isnan(value):
-            return self.unknown or self.says.format("nothing")
-        return self.says.format(_quantity(value, self.unit))
-
-
-def _quantity(value: float, unit: Unit) -> str:
-    match unit:
-        case "money":
-            return f"{value:.2f}"
-        case "times":
-            return f"{value:.1f} times"
-        case "share":
-            return f"{100 * value:.0f} %"
-    whole = math.floor(value)
-    return f"{whole} {unit.removesuffix('s')}" if whole == 1 else f"{whole} {unit}"
 
 
 def _in_window(kind: str, days: int) -> Callable[[Known], float | None]:
@@ -123,8 +78,10 @@ def _pace(known: Known) -> float | None:
 
 
 def _returned_share(known: Known) -> float | None:
-    spent = _total(known.purchases)
-    return _total(known.returns) / spent if spent > 0 else None
+    spent, returned = _total(known.purchases), _total(known.returns)
+    if returned == 0:
+        return 0.0
+    return returned / spent if spent > 0 else None
 
 
 def _complaint_days(days: int) -> Callable[[Known], float | None]:
@@ -145,8 +102,8 @@ FEATURES: tuple[Feature, ...] = (
         lambda known: known.active.silence(), "last purchase or use {} ago", "never bought or used",
     ),
     Feature(
-        "silent_share", "recency", "part of the time since the first purchase or use that lies after the last",
-        "share", ACTIVITY, _silent_share, "silent for {} of the time as a customer", "no time as a customer",
+        "silent_share", "recency", "time since the last purchase or use ÷ time since the first", "share",
+        ACTIVITY, _silent_share, "silent for {} of the time as a customer", "no time as a customer",
         skewed=False,
     ),
     *(
@@ -180,7 +137,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "active_days_a_month", "frequency", "distinct active days per 30 days of tenure (at least 30)",
-        "days", ACTIVITY, _pace, "active on {} a month on average",
+        "rate", ACTIVITY, _pace, "active on {} days a month on average",
     ),
     Feature(
         "tenure_days", "tenure", "time since the first purchase or use", "days", ACTIVITY, _tenure,
@@ -282,16 +239,4 @@ def values(line: Timeline, as_of: datetime) -> Features:
 
 def definition_hash() -> str:
     """SHA-256 of what the features mean and how they are computed; comments and layout do not count."""
-    described = [(f.name, f.family, f.unit, f.sources, f.skewed) for f in FEATURES]
-    code = [_meaning_of(module) for module in (timeline, inspect.getmodule(definition_hash)) if module]
-    return hashlib.sha256(json.dumps([described, code]).encode()).hexdigest()
-
-
-def _meaning_of(module: ModuleType) -> str:
-    tree = ast.parse(inspect.getsource(module))
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
-            if isinstance(body[0].value, ast.Constant):
-                body.pop(0)
-    return ast.dump(tree)
+    return hash_of(FEATURES, code=(timeline, sys.modules[__name__]))

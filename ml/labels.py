@@ -27,6 +27,11 @@ def active_within(history: Iterable[Envelope], as_of: datetime, days: int | None
     )
 
 
+def holds(history: Sequence[Envelope], as_of: datetime) -> bool:
+    """Did the customer, as known at `as_of`, hold a product then?"""
+    return bool(_open_holdings(history, as_of, known_before=as_of))
+
+
 def no_activity(
     history: Sequence[Envelope], as_of: datetime, horizon_days: int, data_end: datetime
 ) -> bool | None:
@@ -54,7 +59,7 @@ def holding_ended(
     window is not over.
     """
     end = as_of + timedelta(days=horizon_days)
-    if end > data_end or not _open_holdings(history, as_of, known_before=as_of):
+    if end > data_end or not holds(history, as_of):
         return None
     return not _open_holdings(history, end, known_before=data_end)
 
@@ -76,3 +81,9 @@ LABELS: dict[LabelKind, Callable[[Sequence[Envelope], datetime, int, datetime], 
     "no_activity": no_activity,
     "holding_ended": holding_ended,
 }
+
+CONCERNS: dict[LabelKind, Callable[[Sequence[Envelope], datetime], bool]] = {
+    "no_activity": active_within,
+    "holding_ended": holds,
+}
+"""Whom a label says something about."""

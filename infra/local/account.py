@@ -1,4 +1,4 @@
-"""Whom PostgreSQL runs as, and where that account can reach: it refuses root, and another may not enter all."""
+"""Whom PostgreSQL runs as, and where that account can reach: it refuses root, others may not enter all."""
 
 import hashlib
 import os
@@ -36,7 +36,7 @@ def _added(name: str) -> bool:
 
 
 def enters(path: Path, account: pwd.struct_passwd) -> bool:
-    """Whether the account may pass through every directory down to `path` (what does not exist yet, it may)."""
+    """Whether the account may pass through every directory down to `path` (what does not exist, it may)."""
     return all(_allowed(part, account, 0o1) for part in (path, *path.parents) if part.exists())
 
 
@@ -51,10 +51,16 @@ def _allowed(path: Path, account: pwd.struct_passwd, bits: int) -> bool:
 
 def shelter(path: Path) -> Path:
     """A directory every account can reach, always the same for one path; temporary if the path is."""
-    temporary = Path(tempfile.gettempdir()).resolve()
     lasting = Path("/var/lib") if os.access("/var/lib", os.W_OK) else Path("/var/tmp")  # noqa: S108
-    base = temporary if path.is_relative_to(temporary) else lasting
+    passing = {temporary(), Path(tempfile.gettempdir()).resolve()}
+    base = temporary() if any(map(path.is_relative_to, passing)) else lasting
     return base / f"touchstone-{digest(path)}"
+
+
+def temporary() -> Path:
+    """The shared one, whatever TMPDIR says: two commands of ours must come to the same answer."""
+    usual = Path("/tmp")  # noqa: S108
+    return usual if usual.is_dir() else Path(tempfile.gettempdir())
 
 
 def digest(path: Path) -> str:
@@ -63,7 +69,7 @@ def digest(path: Path) -> str:
 
 
 def make(path: Path, owner: pwd.struct_passwd | None = None, mode: int = 0o755) -> Path:
-    """Create a directory and its missing parents, passable whatever the umask; what exists is left as it is."""
+    """Create a directory and its missing parents, passable whatever the umask; what exists stays as it is."""
     for missing in reversed([part for part in path.parents if not part.exists()]):
         missing.mkdir(exist_ok=True)
         missing.chmod(0o755)
@@ -95,7 +101,7 @@ def installed_programs() -> Path:
 
 
 def programs(account: pwd.struct_passwd | None) -> Path:
-    """Where the account can run the programs: an installation closed to it (below /root, say) is copied once."""
+    """Where the account can run the programs: an installation closed to it (below /root, say) is copied."""
     found = installed_programs()
     if account is None or (enters(found, account) and _allowed(found / "postgres", account, 0o5)):
         return found

@@ -81,7 +81,7 @@ def _jars(fetch: bool) -> Check:
             jars.ready()
         missing = jars.missing(wanted, where)
         jars.verify([jar for jar in wanted if jar not in missing], where)
-    except (jars.JarsMissing, ImportError) as error:
+    except jars.JarsMissing as error:
         return Check(
             name,
             False,

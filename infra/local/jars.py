@@ -1,4 +1,4 @@
-"""Kafka's jars: which ones (the lock file), where they are (Maven's cache), and that they are the right ones."""
+"""Kafka's jars: which ones (the lock file), where they are (Maven's cache), and that they are those."""
 
 import hashlib
 import logging
@@ -54,9 +54,11 @@ def locked(lock: Path = LOCK) -> list[Jar]:
 
 
 def cache() -> Path:
-    """Where jars are kept: ~/.m2/repository, or what jgo's own settings or M2_REPO say."""
-    from jgo.config import GlobalSettings
-
+    """Where jars are kept: ~/.m2/repository, or where jgo's settings say. JarsMissing without jgo."""
+    try:
+        from jgo.config import GlobalSettings
+    except ImportError:
+        raise JarsMissing("Kafka's jars are fetched with jgo: pip install 'touchstone[local]'") from None
     return Path(GlobalSettings.load().repo_cache)
 
 
@@ -66,7 +68,7 @@ def missing(jars: Sequence[Jar], repository: Path) -> list[Jar]:
 
 
 def ready(lock: Path = LOCK, repository: Path | None = None) -> list[Path]:
-    """The class path: each jar fetched if need be and its checksum verified, else JarsMissing or JarBroken."""
+    """The class path: each jar fetched if need be, its checksum verified; else JarsMissing or JarBroken."""
     where = repository or cache()
     jars = locked(lock)
     fetch(missing(jars, where), where)

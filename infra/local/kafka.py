@@ -44,6 +44,9 @@ SETTINGS = {
     "share.coordinator.state.topic.replication.factor": "1",
     "share.coordinator.state.topic.min.isr": "1",
     "group.initial.rebalance.delay.ms": "0",
+    # How long a killed broker's registration keeps its successor out (its default is 9 s).
+    "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "500",
     "log.cleaner.dedupe.buffer.size": str(16 * 2**20),  # its default is a quarter of our heap
 }
 LOGGING = """\
@@ -71,7 +74,7 @@ rootLogger.appenderRef.console.level = error
 
 
 class LocalKafka:
-    """A one-node Kafka in a directory: data, settings, log and port. It outlives this object unless stopped."""
+    """A one-node Kafka in a directory: data, settings, log, port. It outlives this object unless stopped."""
 
     def __init__(
         self,
@@ -172,7 +175,7 @@ class LocalKafka:
         for port in self._ports():
             if not _free(port):
                 raise StartFailed(
-                    f"Kafka's port {port} is taken by another program: stop it, or delete {note} for a new port"
+                    f"Kafka's port {port} is taken by another program: stop it, or delete {note}"
                 )
         broker, controller = self._ports()
         # Paths are relative to the directory it runs in, so nothing in the full path needs escaping.
@@ -251,7 +254,7 @@ def _flags() -> list[str]:
 
 
 def _cluster_id() -> str:
-    """Sixteen random bytes as Kafka writes them; the first letter is fixed, so as not to look like an option."""
+    """Sixteen random bytes as Kafka writes them; the first letter is fixed, as `-` would be an option."""
     return "T" + base64.urlsafe_b64encode(secrets.token_bytes(16)).decode()[1:22]
 
 

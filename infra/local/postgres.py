@@ -6,7 +6,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -40,8 +39,8 @@ LONGEST_SOCKET = 100
 class LocalPostgres:
     """PostgreSQL in a directory: data, socket and log. It outlives this object unless stopped.
 
-    As root the server runs as an account of its own. Where that account cannot reach the directory (below a home
-    with mode 700, say), the data is put where it can; `home`, and a file `moved-to` in the directory, say where.
+    As root the server runs as an account of its own. Where that account cannot reach the directory (below a
+    closed home, say), the data is put where it can: see `home`, or the file `moved-to` in the directory.
     """
 
     def __init__(self, directory: Path | str, settings: Mapping[str, str] | None = None) -> None:
@@ -70,7 +69,7 @@ class LocalPostgres:
         self.stop()
 
     def start(self) -> None:
-        """Start it and wait until it answers; one that already runs here is adopted. StartFailed if it can't."""
+        """Start it and wait until it answers; one that runs here already is adopted. StartFailed if not."""
         self._make_home()
         with alone(self.home / "start.lock"):
             process = self._program.find()
@@ -143,7 +142,7 @@ class LocalPostgres:
         usual = self.home / "socket"
         if len(os.fsencode(usual / f".s.PGSQL.{PORT}")) <= LONGEST_SOCKET:
             return usual
-        return Path(tempfile.gettempdir(), f"touchstone-socket-{account.digest(self.home)}")
+        return account.temporary() / f"touchstone-socket-{account.digest(self.home)}"
 
     def _make_home(self) -> None:
         account.make(self.directory)
@@ -200,7 +199,7 @@ class LocalPostgres:
         fresh.rename(self._data)
 
     def _clear_after_crash(self) -> None:
-        """No server runs: end what a killed one left, and delete its lock file, whose pid may now be another's."""
+        """No server runs: end what a killed one left; its lock file goes, as the pid may be a stranger's."""
         if not self._program.pid_file.exists():
             return
         orphans = [p for p in psutil.process_iter() if self._program.recognise(p.pid)]

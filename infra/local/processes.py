@@ -64,7 +64,7 @@ class Program:
     def spawn(
         self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, who: struct_passwd | None = None
     ) -> psutil.Process:
-        """Start it, as another account if named, in its own session: neither our end nor a Ctrl-C reaches it."""
+        """Start it, as `who` if named, in a session of its own: neither our end nor a Ctrl-C reaches it."""
         if self.log.exists():
             self.log.replace(self.log.with_suffix(".previous"))
         with self.log.open("ab") as output:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 
 class LifecycleRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,13 +59,16 @@ class ListRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     offer: str
     offer_cost: Decimal = Decimal("2")
-    contact_cost: dict[str, Decimal] = {}
+    contact_cost: dict[str, Decimal] = field(default_factory=dict)
     acceptance: float = 0.2
     capacity: int = 1_000
     holdout: float = 0.1
     channels: tuple[str, ...] = ("email", "sms", "voice", "post")
-    legal_basis: dict[str, str] = {}
+    legal_basis: dict[str, str] = field(default_factory=dict)
     days_open: int = 28
+
+
+REACH = {"voice": ("phone",), "sms": ("phone",), "email": ("email",), "post": ("account",)}
 
 
 class Rules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,9 +78,7 @@ class Rules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     opportunity: OpportunityRules = OpportunityRules()
     retention: ListRules = ListRules(offer="loyalty_gesture")
     win_back: ListRules = ListRules(offer="welcome_back")
-    reach: dict[str, tuple[str, ...]] = {
-        "voice": ("phone",), "sms": ("phone",), "email": ("email",), "post": ("account",),
-    }  # fmt: skip
+    reach: dict[str, tuple[str, ...]] = field(default_factory=lambda: dict(REACH))
     """Which identifier a channel needs; a company finds postal addresses under its account numbers."""
 
 

@@ -1,23 +1,22 @@
 """The read models: one table a projection. Each row carries its owner and its folded state."""
 
 from sqlalchemy import Column, Index, LargeBinary, Numeric, Table, Text
-from sqlalchemy.dialects.postgresql import UUID
 
 from models.tables.base import Instant, workspace_metadata
 
 fold_head = Table(
     "fold_head",
     workspace_metadata,
-    Column("customer", UUID, primary_key=True),
+    Column("owner", Text, primary_key=True),
     Column("last", LargeBinary, nullable=True, comment="order of the last event folded"),
-    comment="One row a customer: the lock every fold takes.",
+    comment="One row an owner (a customer, or a stream of nobody's): the lock every fold takes.",
 )
 
 timeline = Table(
     "timeline",
     workspace_metadata,
     Column("key", Text, primary_key=True),
-    Column("owner", UUID, nullable=False),
+    Column("owner", Text, nullable=False),
     Column("occurred_at", Instant, nullable=False),
     Column("state", LargeBinary, nullable=False),
     Index("timeline_owner", "owner", "occurred_at", "key"),
@@ -27,7 +26,7 @@ customer_360 = Table(
     "customer_360",
     workspace_metadata,
     Column("key", Text, primary_key=True),
-    Column("owner", UUID, nullable=False),
+    Column("owner", Text, nullable=False),
     Column("state", LargeBinary, nullable=False),
     Index("customer_360_owner", "owner"),
 )
@@ -36,7 +35,7 @@ lifecycle = Table(
     "lifecycle",
     workspace_metadata,
     Column("key", Text, primary_key=True),
-    Column("owner", UUID, nullable=False),
+    Column("owner", Text, nullable=False),
     Column("next_due_at", Instant, nullable=True),
     Column("state", LargeBinary, nullable=False),
     Index("lifecycle_owner", "owner"),
@@ -47,7 +46,7 @@ pipeline = Table(
     "pipeline",
     workspace_metadata,
     Column("key", Text, primary_key=True),
-    Column("owner", UUID, nullable=True),
+    Column("owner", Text, nullable=False, comment="the customer, else the opportunity's own stream"),
     Column("stage", Text, nullable=False),
     Column("department", Text, nullable=False),
     Column("value", Numeric, nullable=True),

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import msgspec
 
@@ -10,7 +10,16 @@ from events import registry
 from services.importer.mapping import AnyMoment, EventBlock, Identifier, Mapping, MappingProblem
 from services.importer.moments import compile_moment
 from services.importer.reading import BadRow, Row
-from services.importer.values import BadValue, Cells, Columns, Read, Test, compile_field, compile_when, kind_of
+from services.importer.values import (
+    BadValue,
+    Cells,
+    Columns,
+    Read,
+    Test,
+    compile_field,
+    compile_when,
+    kind_of,
+)
 
 RAW_CHARACTERS = 40_000
 """So much of an unreadable line is kept; the gateway takes no item above 256 KB."""
@@ -114,7 +123,7 @@ class Drafter:
             for aside, test in self._set_aside:
                 if test is None or test(cells):
                     return self._unreadable(row, aside.code, "", aside.detail)
-            counts = []
+            counts: list[str] = []
             for name, is_warning, test in self._counts:
                 if test is None or test(cells):
                     (warnings if is_warning else counts).append(name)
@@ -172,8 +181,9 @@ class Drafter:
             if name not in known_fields:
                 raise MappingProblem(at, f"{block.type} has no such field; it has {', '.join(known_fields)}")
             hint, moment = known_fields[name].type, self._moment(field.moment, f"{at}.moment")
-            read = compile_field(field, hint, self._columns, at, moment)
-            fields.append((name, _as_list(read) if kind_of(hint) == "list" else read, known_fields[name].required))
+            listed = kind_of(hint) == "list"
+            read = compile_field(field, get_args(hint)[0] if listed else hint, self._columns, at, moment)
+            fields.append((name, _as_list(read) if listed else read, known_fields[name].required))
         for name, info in known_fields.items():
             if info.required and name not in block.data:
                 raise MappingProblem(f"{key}.data.{name}", f"is missing, and {block.type} needs it")

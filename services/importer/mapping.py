@@ -24,11 +24,11 @@ class MappingProblem(ValueError):
         self.key, self.detail = key, detail
 
 
-class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One table of the mapping file; a key it doesn't know is an error."""
 
 
-class FileForm(_Part):
+class FileForm(_Part, frozen=True, kw_only=True):
     """`[file]`: how the bytes become rows. A file that is compressed with gzip is unpacked by itself.
 
     `header` "maybe" is for a file that goes round with and without its line of names.
@@ -43,7 +43,7 @@ class FileForm(_Part):
     decimal: Literal[".", ","] = "."
 
 
-class Condition(_Part):
+class Condition(_Part, frozen=True, kw_only=True):
     """One question about a column; what is asked must all hold."""
 
     column: str
@@ -51,17 +51,18 @@ class Condition(_Part):
     one_of: tuple[str, ...] | None = None
     none_of: tuple[str, ...] | None = None
     starts_with: str | None = None
+    not_starts_with: str | None = None
     empty: bool | None = None
     sign: Literal["negative", "zero", "positive"] | None = None
 
 
-class Moment(_Part, tag_field="rule", tag=str.lower):
+class Moment(_Part, frozen=True, kw_only=True, tag_field="rule"):
     """When something happened; each rule is a form of its own."""
 
     says: str = ""
 
 
-class DateRule(Moment, tag="date"):
+class DateRule(Moment, frozen=True, kw_only=True, tag="date"):
     """A column holds the date, and it or `clock` the time of day; in the default zone unless it says."""
 
     column: str
@@ -70,7 +71,7 @@ class DateRule(Moment, tag="date"):
     clock_format: str = "%H:%M:%S"
 
 
-class YearByOrderRule(Moment, tag="year_by_order"):
+class YearByOrderRule(Moment, frozen=True, kw_only=True, tag="year_by_order"):
     """Rows are in order of time but name no year: a month before that of the row above opens the next year.
 
     A year after `last_year` means that the order is broken; such a line is not guessed at.
@@ -82,14 +83,14 @@ class YearByOrderRule(Moment, tag="year_by_order"):
     last_year: int
 
 
-class MonthsBeforeRule(Moment, tag="months_before"):
+class MonthsBeforeRule(Moment, frozen=True, kw_only=True, tag="months_before"):
     """So many calendar months before a day that the mapping states."""
 
     months: str
     before: str
 
 
-class FixedRule(Moment, tag="fixed"):
+class FixedRule(Moment, frozen=True, kw_only=True, tag="fixed"):
     """The moment the mapping states, for every line."""
 
     at: str
@@ -98,12 +99,13 @@ class FixedRule(Moment, tag="fixed"):
 AnyMoment = DateRule | YearByOrderRule | MonthsBeforeRule | FixedRule
 
 
-class Field(_Part):
+class Field(_Part, frozen=True, kw_only=True):
     """Where one value of an event comes from, and what is done to it on the way.
 
     One of `column`, `const`, `text` (with `{number}`, the row's), `product` (of columns), `between`
     (seconds from one time of day to another), `columns` (copied under their own names), `moment`.
-    `skip` names values that mean "not said". A value below `at_least` is dropped with warning `warn`.
+    It is said only where all of `when` and not all of `unless` hold. `skip` names values that mean "not
+    said". A value below `at_least` is dropped with warning `warn`.
     """
 
     column: str | None = None
@@ -114,6 +116,7 @@ class Field(_Part):
     columns: tuple[str, ...] = ()
     moment: AnyMoment | None = None
     when: tuple[Condition, ...] = ()
+    unless: tuple[Condition, ...] = ()
     skip: tuple[str, ...] = ()
     remove_suffix: str = ""
     map: dict[str, str] = {}
@@ -124,7 +127,7 @@ class Field(_Part):
     warn: str = "below_least"
 
 
-class Identifier(_Part):
+class Identifier(_Part, frozen=True, kw_only=True):
     """What a line knows of the person. A value outside `pattern` is no identifier: dropped with `warn`."""
 
     kind: IdentifierKind
@@ -137,7 +140,7 @@ class Identifier(_Part):
     warn: str = "identifier_malformed"
 
 
-class EventBlock(_Part):
+class EventBlock(_Part, frozen=True, kw_only=True):
     """`[[event]]`: one event that a line yields when its conditions hold."""
 
     type: str
@@ -146,7 +149,7 @@ class EventBlock(_Part):
     data: dict[str, Field]
 
 
-class SetAside(_Part):
+class SetAside(_Part, frozen=True, kw_only=True):
     """`[[set_aside]]`: lines that tell no event of ours; they go to quarantine under this code."""
 
     code: str
@@ -154,7 +157,7 @@ class SetAside(_Part):
     when: tuple[Condition, ...]
 
 
-class Count(_Part):
+class Count(_Part, frozen=True, kw_only=True):
     """`[[count]]`: lines worth a figure in the report; as a warning, where they are odd."""
 
     name: str
@@ -162,7 +165,7 @@ class Count(_Part):
     warning: bool = False
 
 
-class Defaults(_Part):
+class Defaults(_Part, frozen=True, kw_only=True):
     """`[defaults]`: what holds for every event that doesn't say otherwise.
 
     `known_at` "occurred" means: the company knew at once; `known_assumed` that nobody said so.
@@ -175,7 +178,7 @@ class Defaults(_Part):
     known_assumed: bool = True
 
 
-class Mapping(_Part):
+class Mapping(_Part, frozen=True, kw_only=True):
     """A whole mapping file. `assumptions` are sentences for the report: what the file does not say."""
 
     source: str
@@ -242,33 +245,6 @@ def column_uses(part: Any, key: str = "") -> Iterator[tuple[str, str]]:
                 yield from ((below, column) for column in ([value] if isinstance(value, str) else value))
             else:
                 yield from column_uses(value, below)
-
-
-def explain(mapping: Mapping) -> list[str]:
-    """Sentences for the report: how the times were found, and what had to be assumed."""
-    defaults = mapping.defaults
-    rules = [rule for rule in (defaults.occurred_at, *(b.occurred_at for b in mapping.event)) if rule]
-    sentences = [f"Times: {rule.says or _rule_in_words(rule, defaults.zone)}" for rule in dict.fromkeys(rules)]
-    if defaults.known_assumed:
-        known = "at the moment it happened" if defaults.known_at == "occurred" else "when the mapping says"
-        sentences.append(f"Known: the company is taken to have known of it {known}; marked as assumed.")
-    return [*sentences, *(f"Assumed: {sentence}" for sentence in mapping.assumptions)]
-
-
-def _rule_in_words(rule: Moment, zone: str) -> str:
-    match rule:
-        case DateRule(column=column, clock=clock):
-            return f"column {column}{f' with {clock}' if clock else ''}, in the zone {zone}."
-        case YearByOrderRule(month=month, day=day, first_year=first, last_year=last):
-            return (
-                f"columns {day} and {month}; the year follows from the order of the rows: the first row is of "
-                f"{first}, a month before that of the row above opens the next year, none is after {last}."
-            )
-        case MonthsBeforeRule(months=months, before=before):
-            return f"as many months before {before} as column {months} says."
-        case FixedRule(at=at):
-            return f"{at} for every line."
-    raise TypeError(f"no words for {type(rule).__name__}")
 
 
 def _with_short_forms(raw: dict[str, Any]) -> dict[str, Any]:

@@ -15,9 +15,12 @@ from services.importer.mapping import (
 from services.importer.values import BadValue, Cells, Columns, Read, compile_clock
 
 AMBIGUOUS = "ambiguous_hour"
-"""Warning: the clocks were changed just then, so a local time names two moments, or none; the first is taken."""
+"""Warning: the clocks were changed then: the local time names two moments, or none; the first is taken."""
 _CACHED = 200_000
-_MONTHS = {name: n for n, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
+_MONTHS = {
+    "jan": 1, "feb": 2, "mar": 3, "apr": 4, "may": 5, "jun": 6,
+    "jul": 7, "aug": 8, "sep": 9, "oct": 10, "nov": 11, "dec": 12,
+}  # fmt: skip
 
 
 def compile_moment(rule: AnyMoment, zone: str, columns: Columns, key: str) -> Read:
@@ -103,7 +106,9 @@ def _year_by_order(rule: YearByOrderRule, zone: ZoneInfo, columns: Columns, key:
             raise BadValue("bad_date", rule.month, "is no month")
         this = year + (month < last_month)
         if this > rule.last_year:
-            raise BadValue("year_after_last", rule.month, f"the order of the rows leads past {rule.last_year}")
+            raise BadValue(
+                "year_after_last", rule.month, f"the order of the rows leads past {rule.last_year}"
+            )
         try:
             moment = datetime(this, month, int(cells[day_at]), tzinfo=zone)
         except ValueError:
@@ -129,4 +134,3 @@ def _months_before(day: datetime, text: str, column: str) -> datetime:
     year, month = months // 12, months % 12 + 1
     after = date(year + month // 12, month % 12 + 1, 1)
     return day.replace(year=year, month=month, day=min(day.day, (after - timedelta(days=1)).day))
-

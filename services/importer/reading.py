@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import msgspec
 
@@ -71,7 +71,7 @@ def open_table(path: Path, form: FileForm) -> Iterator[Table]:
     with path.open("rb") as stored:
         packed = stored.read(2) == b"\x1f\x8b"
         stored.seek(0)
-        stream: BinaryIO = gzip.open(stored, "rb") if packed else stored  # type: ignore[assignment]
+        stream = cast(BinaryIO, gzip.GzipFile(fileobj=stored) if packed else stored)
         table = Table(path.stat().st_size, stored.tell)
         _fill(table, _lines(stream, form.encoding), form)
         yield table
@@ -106,7 +106,9 @@ def _lines(stream: BinaryIO, encoding: str) -> Iterator[_Line]:
             except UnicodeDecodeError:
                 yield _Line(n, raw.decode("ascii", "backslashreplace"), problem or "not_text")
     except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise FileProblem(f"the compressed file is damaged after line {n}; every line before is kept") from None
+        raise FileProblem(
+            f"the compressed file is damaged after line {n}; every line before is kept"
+        ) from None
 
 
 def _fill(table: Table, lines: Iterator[_Line], form: FileForm) -> None:
@@ -129,7 +131,9 @@ def _fill(table: Table, lines: Iterator[_Line], form: FileForm) -> None:
     consumed = form.header == "yes" or (
         form.header == "maybe" and [cell.casefold() for cell in cells] == named
     )  # fmt: skip
-    table.rows = _rows(table, lines if consumed else _after(head, lines), split, len(table.columns), form.quote)
+    table.rows = _rows(
+        table, lines if consumed else _after(head, lines), split, len(table.columns), form.quote
+    )
 
 
 def check_columns(columns: tuple[str, ...], uses: Iterable[tuple[str, str]]) -> None:
@@ -192,7 +196,9 @@ def _rows(
         if cells is None:
             yield BadRow(number, n, "bad_quotes", _WHY["bad_quotes"], text)
         elif len(cells) != width:
-            yield BadRow(number, n, "wrong_width", f"{len(cells)} cells where there are {width} columns", text)
+            yield BadRow(
+                number, n, "wrong_width", f"{len(cells)} cells where there are {width} columns", text
+            )
         else:
             yield Row(number, n, cells, text)
 
@@ -205,7 +211,7 @@ def _over_lines(
     quote: str,
 ) -> tuple[list[str] | None, str]:
     """A quoted value that goes on over line ends. Where it never closes, the lines taken are given back."""
-    taken, record = [], first
+    taken, record = list[_Line](), first
     while len(taken) < RECORD_LINES and (line := ahead.popleft() if ahead else next(lines, None)) is not None:
         taken.append(line)
         if line.problem:
@@ -228,14 +234,14 @@ _WHY = {
 
 def _parquet(path: Path) -> Table:
     try:
-        import pyarrow as arrow  # noqa: PLC0415  wanted for Parquet alone
-        import pyarrow.parquet as parquet  # noqa: PLC0415
+        import pyarrow as arrow  # wanted for Parquet alone
+        import pyarrow.parquet as parquet
     except ModuleNotFoundError:
         raise FileProblem("reading Parquet needs pyarrow: pip install 'touchstone[ml]'") from None
     try:
         file = parquet.ParquetFile(path)
     except (arrow.ArrowException, OSError):
-        raise FileProblem(f"{path.name} is no Parquet file; say file.format = \"csv\" if it is text") from None
+        raise FileProblem(f'{path.name} is no Parquet file; say file.format = "csv" if it is text') from None
     at = [0]
     table = Table(max(1, file.metadata.num_rows), lambda: at[0])
     table.columns = tuple(file.schema_arrow.names)
@@ -245,7 +251,9 @@ def _parquet(path: Path) -> Table:
 
 def _parquet_rows(file: Any, at: list[int]) -> Iterator[Row]:
     for batch in file.iter_batches(batch_size=10_000):
-        for cells in zip(*([_as_text(v) for v in column.to_pylist()] for column in batch.columns), strict=True):
+        for cells in zip(
+            *([_as_text(v) for v in column.to_pylist()] for column in batch.columns), strict=True
+        ):
             at[0] += 1
             yield Row(at[0], at[0], list(cells), msgspec.json.encode(cells).decode())
 

@@ -20,7 +20,16 @@ DAY = 86_400
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII).fullmatch
 _CLOCK = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d))?", re.ASCII).fullmatch
-_TRUTH = {"yes": True, "true": True, "y": True, "1": True, "no": False, "false": False, "n": False, "0": False}
+_TRUTH = {
+    "yes": True,
+    "true": True,
+    "y": True,
+    "1": True,
+    "no": False,
+    "false": False,
+    "n": False,
+    "0": False,
+}
 
 
 class BadValue(ValueError):
@@ -79,6 +88,8 @@ def _condition(one: Condition, columns: Columns, key: str) -> Test:
         tests.append(lambda cells: cells[at].strip() not in outside)
     if (start := one.starts_with) is not None:
         tests.append(lambda cells: cells[at].startswith(start))
+    if (other := one.not_starts_with) is not None:
+        tests.append(lambda cells: not cells[at].startswith(other))
     if (empty := one.empty) is not None:
         tests.append(lambda cells: (not cells[at].strip()) is empty)
     if one.sign is not None:
@@ -95,9 +106,19 @@ def compile_field(field: Field, hint: Any, columns: Columns, key: str, moment: R
     if sum(form is not None and form != () for form in forms) != 1:
         raise MappingProblem(key, "say one of column, const, text, product, between, columns, moment")
     read = _source(field, hint, columns, key, moment)
-    if (test := compile_when(field.when, columns, f"{key}.when")) is None:
+    when, unless = (
+        compile_when(field.when, columns, f"{key}.when"),
+        compile_when(field.unless, columns, f"{key}.unless"),
+    )
+    if when is None and unless is None:
         return read
-    return lambda cells, number, warnings: read(cells, number, warnings) if test(cells) else None
+
+    def guarded(cells: Cells, number: int, warnings: list[str]) -> Any:
+        if (when is None or when(cells)) and (unless is None or not unless(cells)):
+            return read(cells, number, warnings)
+        return None
+
+    return guarded
 
 
 def _source(field: Field, hint: Any, columns: Columns, key: str, moment: Read | None) -> Read:

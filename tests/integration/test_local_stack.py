@@ -1,12 +1,12 @@
-"""The one-command PostgreSQL and Kafka: they come up, survive being killed, keep what they hold, and say what is wrong."""
+"""The one-command PostgreSQL and Kafka: they come up, survive a kill -9, and say what is wrong."""
 
+import hashlib
 import os
 import shutil
 import signal
 import subprocess
-import sys
+import tomllib
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import psycopg
@@ -20,7 +20,7 @@ from infra.local.kafka import JarBroken, JarsMissing, LocalKafka, StartFailed
 from infra.local.postgres import LocalPostgres
 
 SMALL = {"shared_buffers": "16MB"}
-A_SLEEPER = "import time; time.sleep(600)"
+A_SLEEPER = ["sleep", "600"]
 
 
 def ask(server: LocalPostgres, *statements: str) -> list[object]:
@@ -47,7 +47,7 @@ def kill(server: LocalPostgres | LocalKafka, everything: bool = False) -> None:
 
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPostgres]:
-    """Below pytest's directory, which only its owner may enter: the case of a checkout in a home directory."""
+    """Below pytest's directory, which only its owner may enter, like many a home directory."""
     server = LocalPostgres(tmp_path_factory.mktemp("postgres"), SMALL)
     server.start()
     server.create_database("shop")
@@ -110,7 +110,7 @@ def test_a_lock_file_whose_pid_is_now_another_program_neither_blocks_postgres_no
     kept = lock_file.read_text()
     kill(postgres, everything=True)
     who = postgres._account
-    stranger = subprocess.Popen([sys.executable, "-c", A_SLEEPER], user=who.pw_uid if who else None, cwd="/")
+    stranger = subprocess.Popen(A_SLEEPER, user=who.pw_uid if who else None, cwd="/")
     try:
         lock_file.write_text(kept.replace(kept.split()[0], str(stranger.pid), 1))
         postgres.stop()
@@ -151,7 +151,7 @@ def test_two_postgres_run_at_once_and_one_has_a_path_too_long_for_a_socket(postg
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's server runs as another account")
 def test_data_moved_out_of_a_closed_directory_is_not_taken_up_again_after_that_was_deleted(tmp_path):
-    """`rm -rf var` means a fresh start, also where the data could not be in var; and no closed directory is opened."""
+    """`rm -rf var` means a fresh start, wherever the data had to be; and a closed directory stays closed."""
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     server = LocalPostgres(closed / "pg", SMALL)
@@ -184,7 +184,8 @@ def test_kafka_keeps_port_and_messages_over_stop_and_kill_9(kafka):
     """Clients hold the address: a restart must not move it, nor lose what was acknowledged."""
     address = kafka.bootstrap
     topic = NewTopic("touches", num_partitions=2, replication_factor=1)
-    for created in AdminClient({"bootstrap.servers": address}).create_topics([topic]).values():
+    admin = AdminClient({"bootstrap.servers": address})
+    for created in admin.create_topics([topic]).values():
         created.result(10)
     producer = Producer({"bootstrap.servers": address, "acks": "all"})
     producer.produce("touches", key="c1", value="hello")
@@ -215,13 +216,14 @@ def test_kafka_makes_no_topic_unasked(kafka):
     producer.produce("tuoches", value="hello", on_delivery=lambda error, _: failed.append(error))
     producer.flush(10)
     assert failed[0] is not None
-    assert "tuoches" not in AdminClient({"bootstrap.servers": kafka.bootstrap}).list_topics(timeout=10).topics
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    assert "tuoches" not in admin.list_topics(timeout=10).topics
 
 
 def test_a_recycled_pid_of_kafka_is_not_signalled(kafka):
     kafka.start()
     kill(kafka)
-    stranger = subprocess.Popen([sys.executable, "-c", A_SLEEPER])
+    stranger = subprocess.Popen(A_SLEEPER)
     try:
         kafka._program.pid_file.write_text(str(stranger.pid))
         assert not kafka.alive()
@@ -237,7 +239,7 @@ def test_a_wrong_checksum_stops_kafka_before_it_starts_and_names_the_jar(tmp_pat
     honest = jars.locked()[0]
     lock.write_text(jars.LOCK.read_text().replace(honest.sha256, "0" * 64))
     server = LocalKafka(tmp_path / "kafka", lock=lock)
-    with pytest.raises(JarBroken, match="org.apache.kafka:kafka_2.13:4.1.0"):
+    with pytest.raises(JarBroken, match=r"org\.apache\.kafka:kafka_2\.13:4\.1\.0 is not the jar"):
         server.start()
     assert not server.alive()
     assert not server._program.log.exists()
@@ -268,9 +270,6 @@ def test_jars_that_can_not_be_had_are_one_sentence(tmp_path, monkeypatch):
 
 def test_the_lock_file_fits_the_wanted_coordinates_and_names_no_registry():
     """`jgo lock` notes a hash of jgo.toml, so a change of one without the other shows."""
-    import hashlib
-    import tomllib
-
     wanted = jars.LOCK.with_name("jgo.toml").read_bytes()
     lock = jars.LOCK.read_text()
     assert tomllib.loads(lock)["metadata"]["spec_hash"] == hashlib.sha256(wanted).hexdigest()[:16]

@@ -1,0 +1,152 @@
+"""Where readers get events from, batch by batch: Kafka, or the journal itself where there is no broker."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
+from sqlalchemy import Engine, select
+
+from events.envelope import Envelope
+from infra.database import unavailable
+from infra.journal import COLUMNS, envelope
+from infra.messages import to_envelope
+from infra.topics_admin import topic_id
+from models.errors import Unavailable
+from models.tables.journal import journal
+
+BATCH = 5_000
+IDLE_SECONDS = 0.05
+JOURNAL = "journal"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events of one partition, in order, and the offset from which to go on after them."""
+
+    partition: int
+    topic_id: str
+    envelopes: Sequence[Envelope]
+    next_offset: int
+
+
+Claim = Callable[[int, str], int]
+"""(partition, topic id) → the offset to begin at; makes the caller the partition's only writer."""
+
+
+class Feed(Protocol):
+    """Batches, for as long as somebody asks."""
+
+    def batches(self, claim: Claim) -> AsyncIterator[list[Batch]]:
+        """What is new, a list of batches at a time. Every partition is claimed before it is read."""
+        ...
+
+    def seek(self, partition: int, offset: int) -> None:
+        """Go on from there: what was handed out after it was not taken."""
+        ...
+
+
+class JournalFeed:
+    """The journal as one partition; its offset is the last position read."""
+
+    def __init__(self, engine: Engine, *, live_only: bool = False) -> None:
+        self._engine, self._live_only, self._position = engine, live_only, 0
+
+    async def batches(self, claim: Claim) -> AsyncIterator[list[Batch]]:
+        """Poll the journal beyond the claimed position."""
+        self._position = await asyncio.to_thread(claim, 0, JOURNAL)
+        while True:
+            batch = await asyncio.to_thread(self._read)
+            if batch is None:
+                await asyncio.sleep(IDLE_SECONDS)
+                continue
+            self._position = batch.next_offset
+            yield [batch]
+
+    def seek(self, partition: int, offset: int) -> None:
+        """Read again beyond this position."""
+        self._position = offset
+
+    def _read(self) -> Batch | None:
+        with unavailable(), self._engine.connect() as connection:
+            rows = connection.execute(
+                select(*(journal.c[name] for name in COLUMNS))
+                .where(journal.c.position > self._position)
+                .order_by(journal.c.position)
+                .limit(BATCH)
+            ).all()
+        if not rows:
+            return None
+        wanted = [row for row in rows if row.origin == "live"] if self._live_only else rows
+        return Batch(0, JOURNAL, [envelope(row) for row in wanted], rows[-1].position)
+
+
+class KafkaFeed:
+    """One member of a consumer group on one topic. Kafka's own offsets are a hint; the claim decides."""
+
+    def __init__(self, bootstrap: str, topic: str, group: str, *, live_only: bool = False) -> None:
+        self._bootstrap, self._topic, self._group, self._live_only = bootstrap, topic, group, live_only
+        self._consumer: AIOKafkaConsumer | None = None
+
+    async def batches(self, claim: Claim) -> AsyncIterator[list[Batch]]:
+        """Join the group, claim what is assigned, and read in batches."""
+        identity = await asyncio.to_thread(topic_id, self._bootstrap, self._topic)
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap, group_id=self._group, enable_auto_commit=False,
+            auto_offset_reset="earliest", session_timeout_ms=8_000, heartbeat_interval_ms=2_500,
+            max_poll_interval_ms=120_000, fetch_max_bytes=16 * 1024 * 1024,
+            max_partition_fetch_bytes=4 * 1024 * 1024,
+        )  # fmt: skip
+        consumer.subscribe([self._topic], listener=_Claimer(consumer, claim, identity))
+        try:
+            await consumer.start()
+            self._consumer = consumer
+            while True:
+                fetched = await consumer.getmany(timeout_ms=200, max_records=BATCH)
+                found = [
+                    Batch(part.partition, identity, self._decode(records), records[-1].offset + 1)
+                    for part, records in fetched.items()
+                    if records
+                ]
+                if found:
+                    yield found
+                    await consumer.commit({
+                        TopicPartition(self._topic, batch.partition): batch.next_offset
+                        for batch in found
+                        if TopicPartition(self._topic, batch.partition) in consumer.assignment()
+                    })  # fmt: skip
+        except KafkaError as error:
+            raise Unavailable(f"Kafka at {self._bootstrap} does not answer ({type(error).__name__})") from error
+        finally:
+            self._consumer = None
+            await consumer.stop()
+
+    def seek(self, partition: int, offset: int) -> None:
+        """Read again from this offset."""
+        if self._consumer is not None:
+            self._consumer.seek(TopicPartition(self._topic, partition), offset)
+
+    def _decode(self, records: Sequence[object]) -> list[Envelope]:
+        return [
+            to_envelope(record.value, record.headers)  # type: ignore[attr-defined]
+            for record in records
+            if not self._live_only or ("ts_origin", b"live") in record.headers  # type: ignore[attr-defined]
+        ]
+
+
+class _Claimer(ConsumerRebalanceListener):
+    """Makes this member the writer of every partition it is given, and begins where the views stand."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, claim: Claim, identity: str) -> None:
+        self._consumer, self._claim, self._identity = consumer, claim, identity
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        """Nothing to give back: a later claim fences us."""
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        """Claim and seek each partition."""
+        for part in assigned:
+            offset = await asyncio.to_thread(self._claim, part.partition, self._identity)
+            self._consumer.seek(part, offset)

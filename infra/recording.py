@@ -1,0 +1,56 @@
+"""The journal as deciders see it: streams to read, decisions to seal and append."""
+
+from collections.abc import Sequence
+
+from events import codec, registry
+from events.envelope import Envelope
+from infra.ids import new_id
+from infra.intake import Intake
+from infra.journal import Accepted, Draft, Item, Journal
+from infra.matching import Matcher
+from infra.vault import Vault
+from models.ports import By, Write
+
+
+class Recorder:
+    """Implements `models.ports.Log` on the journal."""
+
+    def __init__(self, journal: Journal, intake: Intake, vault: Vault, matcher: Matcher) -> None:
+        self._journal, self._intake, self._vault, self._matcher = journal, intake, vault, matcher
+
+    def stream(self, name: str) -> list[Envelope]:
+        """A stream's events in order."""
+        return self._journal.stream(name)
+
+    def record(self, by: By, writes: Sequence[Write]) -> None:
+        """Append as one item; a repeat of the same source id adds nothing."""
+        self._journal.append_one(self.item(by, writes))
+
+    def record_batch(self, decisions: Sequence[tuple[By, Sequence[Write]]]) -> int:
+        """Append many items in one go; how many were new. A stale one among them adds nothing."""
+        verdicts = self._journal.append([self.item(by, writes) for by, writes in decisions])
+        return sum(isinstance(verdict, Accepted) for verdict in verdicts)
+
+    def item(self, by: By, writes: Sequence[Write]) -> Item:
+        """The item to append; sealing keys are committed when this returns.
+
+        The first event carries the source id itself, those after it a number behind it.
+        """
+        drafts, keys = [], []
+        for write in writes:
+            for event, occurred_at in write.events:
+                event_id, entry = new_id(), registry.of(event)
+                sealed, key = self._intake.seal_event(event, event_id)
+                keys += [key] if key else []
+                number = f":{len(drafts)}" if drafts else ""
+                drafts.append(
+                    Draft(
+                        event_id=event_id, type=entry.wire, schema=entry.schema, data=codec.encode(sealed),
+                        digest=self._matcher.content(entry.wire.encode(), repr(event).encode()),
+                        source=by.source, source_id=by.source_id + number, origin=by.origin,
+                        occurred_at=occurred_at, known_at=None if by.origin == "live" else occurred_at,
+                        actor=by.actor, cause=by.cause, stream=write.stream, customer=by.customer,
+                    )
+                )  # fmt: skip
+        self._vault.keep(keys)
+        return Item(tuple(drafts), {write.stream: write.expected for write in writes if write.stream})

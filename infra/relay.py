@@ -1,0 +1,117 @@
+"""Journal → Kafka: in order, acknowledged by all, checkpoint after the acknowledgement."""
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from confluent_kafka import KafkaException, Producer
+from prometheus_client import Counter, Gauge
+from sqlalchemy import Engine, select, text
+
+from events.topics import events_topic, family_topic
+from infra.database import unavailable
+from infra.journal import COLUMNS
+from infra.messages import Message, from_row
+from infra.topics_admin import topic_id
+from models.errors import Unavailable
+from models.tables.journal import journal
+from models.tables.readers import relay_checkpoint
+
+BATCH = 5_000
+IDLE_SECONDS = 0.05
+SENT = Counter("touchstone_relayed_total", "Journal events sent to Kafka")
+LAG = Gauge("touchstone_relay_lag", "Journal events not sent yet")
+
+
+class Relay:
+    """Sends what the journal has and the topics have not. One instance a workspace."""
+
+    def __init__(self, engine: Engine, bootstrap: str, prefix: str) -> None:
+        self._engine, self._bootstrap, self._prefix = engine, bootstrap, prefix
+        self._producer = Producer({
+            "bootstrap.servers": bootstrap, "enable.idempotence": True, "acks": "all", "linger.ms": 5,
+            "partitioner": "murmur2_random", "queue.buffering.max.messages": 200_000,
+            "compression.type": "lz4", "message.max.bytes": 1_000_000,
+        })  # fmt: skip
+        self._topic = events_topic(prefix)
+
+    def run(self, stop: threading.Event) -> None:
+        """Go on until told to stop; whatever does not answer is waited for."""
+        topic = ""
+        while not stop.is_set():
+            try:
+                topic = topic or topic_id(self._bootstrap, self._topic)
+                if not self.step(topic):
+                    stop.wait(IDLE_SECONDS)
+            except Unavailable:
+                topic = ""
+                stop.wait(1)
+
+    def step(self, topic: str) -> int:
+        """Send one batch and move the checkpoint; how many journal events it had."""
+        with unavailable(), self._engine.begin() as connection:
+            position = self._checkpoint(connection, topic)
+            rows = connection.execute(
+                select(*(journal.c[name] for name in COLUMNS))
+                .where(journal.c.position > position)
+                .order_by(journal.c.position)
+                .limit(BATCH)
+            ).all()
+            if rows:
+                self._send([from_row(row) for row in rows])
+                connection.execute(
+                    text("UPDATE relay_checkpoint SET position = :position WHERE topic = :topic"),
+                    {"position": rows[-1][0], "topic": self._topic},
+                )
+                SENT.inc(len(rows))
+            return len(rows)
+
+    def _checkpoint(self, connection: Any, topic: str) -> int:
+        """Where to go on, locked against a second relay; a new topic is filled from the beginning."""
+        connection.execute(
+            text(
+                "INSERT INTO relay_checkpoint (topic, topic_id, position) VALUES (:topic, :id, 0) "
+                "ON CONFLICT (topic) DO NOTHING"
+            ),
+            {"topic": self._topic, "id": topic},
+        )
+        held = connection.execute(
+            select(relay_checkpoint).where(relay_checkpoint.c.topic == self._topic).with_for_update()
+        ).one()
+        if held.topic_id == topic:
+            return int(held.position)
+        connection.execute(
+            text("UPDATE relay_checkpoint SET topic_id = :id, position = 0 WHERE topic = :topic"),
+            {"id": topic, "topic": self._topic},
+        )
+        return 0
+
+    def _send(self, messages: Sequence[Message]) -> None:
+        failed: list[str] = []
+
+        def told(error: Any, _: Any) -> None:
+            if error is not None:
+                failed.append(error.str())
+
+        try:
+            for message in messages:
+                for key in message.keys:
+                    self._produce(self._topic, key, message, told)
+                self._produce(family_topic(self._prefix, message.family), message.keys[0], message, told)
+            left = self._producer.flush(30)
+        except KafkaException as error:
+            raise Unavailable(f"Kafka does not take events: {error.args[0].str()}") from None
+        if failed or left:
+            self._producer.purge()
+            raise Unavailable(f"Kafka did not take {len(failed) + left} messages: {failed[:1]}")
+
+    def _produce(self, topic: str, key: bytes, message: Message, told: Any) -> None:
+        while True:
+            try:
+                self._producer.produce(
+                    topic, message.value, key, headers=message.headers, on_delivery=told
+                )
+            except BufferError:
+                self._producer.poll(0.05)
+            else:
+                return

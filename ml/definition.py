@@ -1,0 +1,75 @@
+"""What a feature is: a question with a name, a unit, its source events, and words for its answer."""
+
+import ast
+import hashlib
+import inspect
+import json
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Literal
+
+from ml.timeline import Known
+
+Unit = Literal[
+    "days", "purchases", "uses", "returns", "contacts", "requests", "money", "times", "share", "rate"
+]
+Family = Literal["recency", "frequency", "tenure", "money", "rhythm", "returns", "contact", "leaving"]
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One question asked of a customer's past.
+
+    `says` words its value in a reason, with the value and its unit in place of {}; `unknown` words its
+    absence. `skewed` values (counts, money, days) enter linear models as log(1 + value). `sources` are
+    the wire names of the events it is made of.
+    """
+
+    name: str
+    family: Family
+    meaning: str
+    unit: Unit
+    sources: tuple[str, ...]
+    compute: Callable[[Known], float | None]
+    says: str
+    unknown: str = ""
+    skewed: bool = True
+
+    def phrase(self, value: float | None) -> str:
+        """The value in words, the same for equal values: "last purchase 212 days ago"."""
+        if value is None or math.isnan(value):
+            return self.unknown or self.says.format("nothing")
+        return self.says.format(_quantity(value, self.unit))
+
+
+def _quantity(value: float, unit: Unit) -> str:
+    match unit:
+        case "money":
+            return f"{value:.2f}"
+        case "times":
+            return f"{value:.1f} times"
+        case "share":
+            return f"{100 * value:.0f} %"
+        case "rate":
+            return f"{value:.1f}"
+    whole = math.floor(value)
+    return f"{whole} {unit.removesuffix('s')}" if whole == 1 else f"{whole} {unit}"
+
+
+def hash_of(features: Iterable[Feature], code: Iterable[ModuleType]) -> str:
+    """SHA-256 of what features mean and how modules compute them; comments, docstrings, layout left out."""
+    described = [(f.name, f.family, f.unit, f.sources, f.skewed) for f in features]
+    return hashlib.sha256(
+        json.dumps([described, [_meaning_of(module) for module in code]]).encode()
+    ).hexdigest()
+
+
+def _meaning_of(module: ModuleType) -> str:
+    tree = ast.parse(inspect.getsource(module))
+    for node in ast.walk(tree):
+        match body := getattr(node, "body", None):
+            case [ast.Expr(value=ast.Constant()), *_]:
+                body.pop(0)
+    return ast.dump(tree)

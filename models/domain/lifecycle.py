@@ -1,0 +1,206 @@
+"""The life cycle: which stage a customer is in at a moment, since when, by which rule, because of what.
+
+A stage follows from conditions, tried in the order lost, at_risk, regained, acquired, developing,
+retained. Some begin with an event, some by time passing; `advance` finds the second kind, so that a
+fold never skips what the clock did between two events.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from msgspec import Struct
+
+from events.envelope import Envelope
+from events.holding import (
+    CancelRequested,
+    HoldingEnded,
+    HoldingStarted,
+    PurchaseRecorded,
+    SaveAccepted,
+    UsageRecorded,
+)
+from events.prediction import ChurnScored
+from events.touch import TouchRecorded, TouchSignalled
+from events.vocabulary import Stage
+from models.domain.rules import LifecycleRules
+
+NEVER = datetime(1, 1, 1, tzinfo=UTC)
+
+
+class StageEntry(Struct, frozen=True):
+    """A stage, the moment it began, the rule that says so and the event behind it."""
+
+    stage: Stage
+    since: datetime
+    rule: str
+    because: str
+
+
+class Lifecycle(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the rules need to know of one customer. `upto` is how far the clock has been followed."""
+
+    upto: datetime
+    first_at: datetime | None = None
+    first_because: str = ""
+    last_active: datetime | None = None
+    last_because: str = ""
+    gaps: dict[int, int] = {}
+    holdings: frozenset[str] = frozenset()
+    ended_at: datetime | None = None
+    ended_because: str = ""
+    warned_by: tuple[str, str] | None = None
+    scores: tuple[float, ...] = ()
+    regained_at: datetime | None = None
+    log: tuple[StageEntry, ...] = ()
+
+    @property
+    def now(self) -> StageEntry | None:
+        """The stage the customer is in; None before anything is known."""
+        return self.log[-1] if self.log else None
+
+
+def fold(state: Lifecycle | None, envelope: Envelope, rules: LifecycleRules) -> Lifecycle:
+    """One step: follow the clock to the event, take the event in, look which stage holds now."""
+    at = envelope.occurred_at
+    state = Lifecycle(upto=at) if state is None else advance(state, at, rules)
+    was_lost = state.now is not None and state.now.stage == "lost"
+    state = _take(state, envelope, rules)
+    if was_lost and state.last_active == at and not state.ended_at:
+        state = msgspec.structs.replace(state, regained_at=at)
+    return _look(state, at, envelope.event_id, rules)
+
+
+def advance(state: Lifecycle, at: datetime, rules: LifecycleRules) -> Lifecycle:
+    """The state at a moment no event lies before: stages that time alone has changed are entered."""
+    for moment in sorted(_boundaries(state, rules)):
+        if state.upto < moment <= at:
+            state = _look(state, moment, "", rules)
+    return msgspec.structs.replace(state, upto=max(state.upto, at))
+
+
+def next_due(state: Lifecycle, rules: LifecycleRules) -> datetime | None:
+    """When time alone will next change the stage, if nothing happens; None if never."""
+    for moment in sorted(_boundaries(state, rules)):
+        if moment > state.upto and state.now is not None and _stage(state, moment, rules)[0] != state.now.stage:
+            return moment
+    return None
+
+
+def silence_after(state: Lifecycle, rules: LifecycleRules) -> timedelta:
+    """How long a silence of this customer is normal: twice the median gap between their active days."""
+    counted = sum(state.gaps.values())
+    gap = _median(state.gaps, counted) if counted >= 2 else rules.workspace_gap_days
+    return timedelta(days=max(rules.silence_factor * gap, rules.least_silence_days))
+
+
+def _take(state: Lifecycle, envelope: Envelope, rules: LifecycleRules) -> Lifecycle:
+    replace, at = msgspec.structs.replace, envelope.occurred_at
+    match envelope.event:
+        case PurchaseRecorded() | UsageRecorded():
+            return replace(_active(state, envelope), warned_by=None, ended_at=None)
+        case HoldingStarted(holding_id=holding):
+            held = state.holdings | {holding}
+            return replace(_active(state, envelope), holdings=held, warned_by=None, ended_at=None)
+        case HoldingEnded(holding_id=holding):
+            held = state.holdings - {holding}
+            if held or not state.holdings:
+                return replace(state, holdings=held)
+            return replace(state, holdings=held, ended_at=at, ended_because=envelope.event_id)
+        case SaveAccepted():
+            return replace(state, warned_by=None, scores=())
+        case CancelRequested():
+            return replace(state, warned_by=("cancel_requested", envelope.event_id))
+        case TouchRecorded(signals=signals) | TouchSignalled(signals=signals) if rules.leaving_signals & set(signals):
+            return replace(state, warned_by=("words_of_leaving", envelope.event_id))
+        case ChurnScored(probability=probability):
+            return _scored(state, probability, envelope.event_id, rules)
+    return state
+
+
+def _scored(state: Lifecycle, probability: float, because: str, rules: LifecycleRules) -> Lifecycle:
+    """Two scorings at or above the entry threshold warn; two below the exit threshold take it back."""
+    scores = (*state.scores, probability)[-2:]
+    state = msgspec.structs.replace(state, scores=scores)
+    if len(scores) == 2 and min(scores) >= rules.enter_at_risk:
+        return msgspec.structs.replace(state, warned_by=("scored_twice", because))
+    if len(scores) == 2 and max(scores) < rules.leave_at_risk:
+        return msgspec.structs.replace(state, warned_by=None)
+    return state
+
+
+def _active(state: Lifecycle, envelope: Envelope) -> Lifecycle:
+    """A purchase, a use or a new holding: remembers the day, and the gap to the active day before."""
+    at, gaps = envelope.occurred_at, state.gaps
+    if state.last_active is not None:
+        gap = (at.date() - state.last_active.date()).days
+        if gap > 0:
+            gaps = {**gaps, gap: gaps.get(gap, 0) + 1}
+    first = (at, envelope.event_id) if state.first_at is None else (state.first_at, state.first_because)
+    return msgspec.structs.replace(
+        state, first_at=first[0], first_because=first[1], last_active=at, last_because=envelope.event_id, gaps=gaps
+    )
+
+
+def _look(state: Lifecycle, at: datetime, because: str, rules: LifecycleRules) -> Lifecycle:
+    """Enter the stage that holds at this moment, if it is another than before."""
+    stage, rule, reason = _stage(state, at, rules)
+    state = msgspec.structs.replace(state, upto=max(state.upto, at))
+    if state.now is not None and state.now.stage == stage:
+        return state
+    entry = StageEntry(stage, at, rule, because or reason)
+    cleared = {"warned_by": None, "scores": ()} if stage == "lost" else {}
+    return msgspec.structs.replace(state, log=(*state.log, entry), **cleared)
+
+
+def _stage(state: Lifecycle, at: datetime, rules: LifecycleRules) -> tuple[Stage, str, str]:
+    """The first condition that holds: stage, rule, the event behind it."""
+    if state.first_at is None or state.last_active is None:
+        return "identified", "identifier_seen", ""
+    if state.ended_at is not None:
+        return "lost", "last_holding_ended", state.ended_because
+    if not state.holdings and at >= state.last_active + rules.active:
+        return "lost", "not_active", state.last_because
+    if state.warned_by is not None:
+        return "at_risk", state.warned_by[0], state.warned_by[1]
+    if not state.holdings and at >= state.last_active + silence_after(state, rules):
+        return "at_risk", "silence", state.last_because
+    if state.regained_at is not None and at < state.regained_at + timedelta(days=rules.regained_days):
+        return "regained", "back_after_lost", state.last_because
+    acquired_until = _day_after(state.first_at)
+    if at < acquired_until:
+        return "acquired", "first_purchase_or_holding", state.first_because
+    if at < acquired_until + timedelta(days=rules.developing_days):
+        return "developing", "first_days", state.first_because
+    return "retained", "older_and_active", state.last_because
+
+
+def _boundaries(state: Lifecycle, rules: LifecycleRules) -> Iterator[datetime]:
+    """Every moment at which time alone may change the stage."""
+    if state.first_at is None or state.last_active is None:
+        return
+    acquired_until = _day_after(state.first_at)
+    yield acquired_until
+    yield acquired_until + timedelta(days=rules.developing_days)
+    if not state.holdings:
+        yield state.last_active + silence_after(state, rules)
+        yield state.last_active + rules.active
+    if state.regained_at is not None:
+        yield state.regained_at + timedelta(days=rules.regained_days)
+
+
+def _day_after(at: datetime) -> datetime:
+    return datetime(at.year, at.month, at.day, tzinfo=at.tzinfo) + timedelta(days=1)
+
+
+def _median(counts: dict[int, int], total: int) -> float:
+    """The median of a multiset given as value → how often."""
+    lower, upper, seen = None, None, 0
+    for value in sorted(counts):
+        seen += counts[value]
+        if lower is None and seen >= (total + 1) // 2:
+            lower = value
+        if upper is None and seen >= total // 2 + 1:
+            upper = value
+            break
+    return ((lower or 0) + (upper or 0)) / 2

@@ -1,0 +1,1 @@
+"""What causes something: (event, view) → commands. Never fed with history."""

@@ -1,0 +1,1 @@
+"""The views: each a pure fold of one owner's events."""

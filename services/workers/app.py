@@ -1,0 +1,81 @@
+"""The faust app: hosts the loops as services, and records what arrives on the intake topic."""
+
+import asyncio
+
+import faust
+import structlog
+from mode import Service
+
+from events.topics import intake_topic
+from infra.door import Door
+from infra.workspace import Workspace
+from models.errors import Unavailable
+from services.workers import loops
+
+log = structlog.get_logger()
+
+
+def create_app(workspace: Workspace) -> faust.App:
+    """The workers of a workspace. No truth is kept in tables, nothing is exactly-once, no web server."""
+    settings = workspace.settings
+    app = faust.App(
+        f"{settings.topic_prefix}.workers",
+        broker=f"kafka://{settings.kafka_bootstrap}",
+        store="memory://",
+        datadir=str(settings.var / "faust"),
+        web_enabled=False,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        broker_session_timeout=8.0,
+        broker_heartbeat_interval=2.5,
+        broker_commit_interval=1.0,
+        consumer_auto_offset_reset="earliest",
+        value_serializer="raw",
+        key_serializer="raw",
+    )
+    for name, loop in (("projector", loops.project), ("policies", loops.react), ("sweep", loops.sweep)):
+        app.service(_hosted(name, loop, workspace))
+    _intake(app, workspace)
+    return app
+
+
+def _hosted(name: str, loop, workspace: Workspace) -> type[Service]:  # type: ignore[no-untyped-def]
+    """A loop as a service of the worker: it starts and stops with it, and its crash is the worker's."""
+
+    class Hosted(Service):
+        abstract = False
+
+        @Service.task
+        async def run_loop(self) -> None:
+            await loop(workspace)
+
+    Hosted.__name__ = Hosted.__qualname__ = name
+    return Hosted
+
+
+def _intake(app: faust.App, workspace: Workspace) -> None:
+    topic = app.topic(
+        intake_topic(workspace.settings.topic_prefix), key_type=bytes, value_type=bytes,
+        key_serializer="raw", value_serializer="raw", internal=False,
+    )  # fmt: skip
+    door = workspace.door("intake")
+
+    @app.agent(topic, name="intake")
+    async def intake(stream: faust.StreamT[bytes]) -> None:
+        """Faust acks a message even when we raise, so each ending is decided here."""
+        async for message in stream:
+            await settle(door, message or b"")
+
+
+async def settle(door: Door, message: bytes) -> None:
+    """Give a message its verdict; while the journal does not answer, wait with it in hand."""
+    while True:
+        try:
+            answers = await asyncio.to_thread(door.receive, [message])
+        except Unavailable as error:
+            log.warning("waiting", loop="intake", why=str(error))
+            await asyncio.sleep(loops.WAIT_SECONDS)
+            continue
+        if answers[0].verdict not in ("accepted", "duplicate"):
+            log.warning("not taken", verdict=answers[0].verdict, code=answers[0].code, path=answers[0].path)
+        return

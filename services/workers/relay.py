@@ -1,0 +1,24 @@
+"""Runs the relay: journal to Kafka."""
+
+import signal
+import threading
+
+from infra.relay import Relay
+from infra.settings import Settings
+from infra.telemetry import configure_logging
+from infra.workspace import open_workspace
+
+
+def main() -> None:
+    """Run until stopped."""
+    configure_logging()
+    workspace = open_workspace(Settings())
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    Relay(workspace.engine, workspace.settings.kafka_bootstrap, workspace.settings.topic_prefix).run(stop)
+    workspace.close()
+
+
+if __name__ == "__main__":
+    main()
