@@ -25,17 +25,17 @@ def upgrade() -> None:
     op.create_table(
         "customer_360",
         sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("owner", sa.UUID(), nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
         sa.Column("state", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("key"),
     )
     op.create_index("customer_360_owner", "customer_360", ["owner"], unique=False)
     op.create_table(
         "fold_head",
-        sa.Column("customer", sa.UUID(), nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
         sa.Column("last", sa.LargeBinary(), nullable=True, comment="order of the last event folded"),
-        sa.PrimaryKeyConstraint("customer"),
-        comment="One row a customer: the lock every fold takes.",
+        sa.PrimaryKeyConstraint("owner"),
+        comment="One row an owner (a customer, or a stream of nobody's): the lock every fold takes.",
     )
     op.create_table(
         "identifier",
@@ -108,7 +108,7 @@ def upgrade() -> None:
     op.create_table(
         "lifecycle",
         sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("owner", sa.UUID(), nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
         sa.Column("next_due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("state", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("key"),
@@ -118,7 +118,9 @@ def upgrade() -> None:
     op.create_table(
         "pipeline",
         sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("owner", sa.UUID(), nullable=True),
+        sa.Column(
+            "owner", sa.Text(), nullable=False, comment="the customer, else the opportunity's own stream"
+        ),
         sa.Column("stage", sa.Text(), nullable=False),
         sa.Column("department", sa.Text(), nullable=False),
         sa.Column("value", sa.Numeric(), nullable=True),
@@ -192,7 +194,7 @@ def upgrade() -> None:
     op.create_table(
         "timeline",
         sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("owner", sa.UUID(), nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
         sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("state", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("key"),

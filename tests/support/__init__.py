@@ -1,0 +1,1 @@
+"""What tests share: a clock to set, items to send, views to fold."""
