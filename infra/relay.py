@@ -24,14 +24,17 @@ LAG = Gauge("touchstone_relay_lag", "Journal events not sent yet")
 
 
 class Relay:
-    """Sends what the journal has and the topics have not. One instance a workspace."""
+    """Sends what the journal has and the topics have not. One instance a workspace.
+
+    Uncompressed: a subscriber with plain aiokafka could not read lz4 or zstd without another package.
+    """
 
     def __init__(self, engine: Engine, bootstrap: str, prefix: str) -> None:
         self._engine, self._bootstrap, self._prefix = engine, bootstrap, prefix
         self._producer = Producer({
             "bootstrap.servers": bootstrap, "enable.idempotence": True, "acks": "all", "linger.ms": 5,
             "partitioner": "murmur2_random", "queue.buffering.max.messages": 200_000,
-            "compression.type": "lz4", "message.max.bytes": 1_000_000,
+            "message.max.bytes": 1_000_000, "log_level": 3,
         })  # fmt: skip
         self._topic = events_topic(prefix)
 

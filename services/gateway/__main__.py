@@ -3,6 +3,7 @@
 import uvicorn
 
 from infra.settings import Settings
+from infra.supervisor import end_with_parent
 from infra.telemetry import configure_logging
 from infra.workspace import open_workspace
 from services.gateway.app import create_app
@@ -11,6 +12,7 @@ from services.gateway.app import create_app
 def main() -> None:
     """Run until stopped."""
     configure_logging()
+    end_with_parent()
     settings = Settings()
     uvicorn.run(
         create_app(open_workspace(settings)), host="127.0.0.1", port=settings.gateway_port,

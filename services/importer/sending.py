@@ -63,13 +63,26 @@ class Sender:
         self._headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
         self._client, self._notice = client, notice or (lambda sentence: None)
         self._stopped = threading.Event()
+        self._problem = GatewayProblem(f"interrupted; {_AGAIN}")
 
     def stop(self) -> None:
         """End every waiting: the import was interrupted."""
         self._stopped.set()
 
     def send(self, items: Sequence[bytes]) -> Answer:
-        """One batch, retried until it is answered; split where it is too large for the gateway."""
+        """One batch, retried until it is answered; split where it is too large for the gateway.
+
+        A problem with one batch ends the waiting of the others too, which then tell the same.
+        """
+        try:
+            return self._send(items)
+        except GatewayProblem as problem:
+            if not self._stopped.is_set():
+                self._problem = problem
+                self.stop()
+            raise
+
+    def _send(self, items: Sequence[bytes]) -> Answer:
         response = self._post(b"[" + b",".join(items) + b"]")
         if response.status_code == 413:
             return self._halves(items)
@@ -91,7 +104,7 @@ class Sender:
             detail = "the gateway takes no item of this size"
             return Answer(1, 0, 0, 1, 0, (Verdict(0, "refused", code="too_large", path="$", detail=detail),))
         middle = len(items) // 2
-        first, second = self.send(items[:middle]), self.send(items[middle:])
+        first, second = self._send(items[:middle]), self._send(items[middle:])
         shifted = (msgspec.structs.replace(one, index=one.index + middle) for one in second.results)
         return Answer(
             first.received + second.received, first.accepted + second.accepted,
@@ -114,14 +127,14 @@ class Sender:
             wait = min(asked if asked is not None else pause, LONGEST_PAUSE)
             self._notice(f"{_STATE.get(status, 'the gateway failed')}; trying again in {wait:.1f} s")
             if self._stopped.wait(wait):
-                raise GatewayProblem("interrupted; run the same import again, it goes on where it stopped")
+                raise self._problem
             pause = min(pause * 2, 10.0)
 
     def _once(self, body: bytes) -> httpx.Response | None:
         try:
             return self._client.post(self._url, content=body, headers=self._headers)
         except (httpx.UnsupportedProtocol, httpx.InvalidURL):
-            raise GatewayProblem("the gateway's address is no URL; one is http://127.0.0.1:8600") from None
+            raise GatewayProblem("the gateway's address is no URL; one is http://127.0.0.1:8471") from None
         except httpx.TransportError:
             return None
 

@@ -6,6 +6,7 @@ import logging
 from faust import Worker
 
 from infra.settings import Settings
+from infra.supervisor import end_with_parent
 from infra.telemetry import configure_logging
 from infra.workspace import Workspace, open_workspace
 from services.workers import loops
@@ -15,6 +16,7 @@ from services.workers.app import create_app
 def main() -> None:
     """Run until stopped."""
     configure_logging()
+    end_with_parent()
     workspace = open_workspace(Settings())
     if workspace.settings.kafka_bootstrap:
         logging.getLogger("faust").setLevel(logging.WARNING)

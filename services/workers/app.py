@@ -1,6 +1,7 @@
 """The faust app: hosts the loops as services, and records what arrives on the intake topic."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import faust
 import structlog
@@ -39,18 +40,21 @@ def create_app(workspace: Workspace) -> faust.App:
     return app
 
 
-def _hosted(name: str, loop, workspace: Workspace) -> type[Service]:  # type: ignore[no-untyped-def]
+class _Hosted(Service):
     """A loop as a service of the worker: it starts and stops with it, and its crash is the worker's."""
 
-    class Hosted(Service):
-        abstract = False
+    abstract = True
+    loop_of: Callable[[Workspace], Awaitable[None]]
+    workspace: Workspace
 
-        @Service.task
-        async def run_loop(self) -> None:
-            await loop(workspace)
+    @Service.task
+    async def run_loop(self) -> None:
+        await type(self).loop_of(self.workspace)
 
-    Hosted.__name__ = Hosted.__qualname__ = name
-    return Hosted
+
+def _hosted(name: str, loop: Callable[[Workspace], Awaitable[None]], workspace: Workspace) -> type[Service]:
+    attributes = {"abstract": False, "loop_of": staticmethod(loop), "workspace": workspace}
+    return type(name, (_Hosted,), attributes)
 
 
 def _intake(app: faust.App, workspace: Workspace) -> None:

@@ -5,6 +5,7 @@ import threading
 
 from infra.relay import Relay
 from infra.settings import Settings
+from infra.supervisor import end_with_parent
 from infra.telemetry import configure_logging
 from infra.workspace import open_workspace
 
@@ -12,6 +13,7 @@ from infra.workspace import open_workspace
 def main() -> None:
     """Run until stopped."""
     configure_logging()
+    end_with_parent()
     workspace = open_workspace(Settings())
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

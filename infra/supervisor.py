@@ -1,0 +1,114 @@
+"""A parent that starts our processes, starts again what ends, and stops all of them."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+log = structlog.get_logger()
+LOOK_SECONDS = 0.2
+GRACE_SECONDS = 10.0
+SHORT_LIFE_SECONDS = 5.0
+BACK_OFF_SECONDS = 5.0
+PR_SET_PDEATHSIG = 1
+SUPERVISED = "TOUCHSTONE_SUPERVISED_BY"
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One process: its name, and the module it runs."""
+
+    name: str
+    module: str
+
+
+class _Child:
+    def __init__(self, spec: Spec, folder: Path, env: Mapping[str, str]) -> None:
+        self.spec, self._env, self.path = spec, {**env, SUPERVISED: str(os.getpid())}, folder / f"{spec.name}.log"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.started, self.not_before = 0.0, 0.0
+
+    def start(self) -> None:
+        with self.path.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", self.spec.module], stdin=subprocess.DEVNULL, stdout=output,
+                stderr=output, env=self._env, start_new_session=True,
+            )  # fmt: skip
+        self.started = time.monotonic()
+
+
+class Supervisor:
+    """Keeps processes running. What ends is started again; one that ends at once, after a pause."""
+
+    def __init__(self, specs: Sequence[Spec], folder: Path, env: Mapping[str, str]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._children = [_Child(spec, folder, env) for spec in specs]
+        self._stop, self._thread = threading.Event(), threading.Thread(target=self._watch, name="supervisor")
+        self.restarts = 0
+
+    def start(self) -> None:
+        """Start every process and watch them."""
+        self._thread.start()
+
+    def pids(self) -> dict[str, int]:
+        """Name → process id of those that run."""
+        return {
+            child.spec.name: child.process.pid
+            for child in self._children
+            if child.process is not None and child.process.poll() is None
+        }
+
+    def log_of(self, name: str) -> Path:
+        """Where a process writes what it says."""
+        return next(child.path for child in self._children if child.spec.name == name)
+
+    def stop(self) -> None:
+        """Ask every process to end, insist after a while, and return when all are gone."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _watch(self) -> None:
+        # Only this thread starts children: their parent's death is told by the thread that made them.
+        while not self._stop.wait(LOOK_SECONDS):
+            now = time.monotonic()
+            for child in self._children:
+                if child.process is not None and child.process.poll() is None:
+                    continue
+                if child.process is not None and child.not_before <= child.started:
+                    self.restarts += 1
+                    log.warning("ended", process=child.spec.name, status=child.process.returncode)
+                    short = now - child.started < SHORT_LIFE_SECONDS
+                    child.not_before = now + (BACK_OFF_SECONDS if short else 0)
+                if now >= child.not_before:
+                    child.start()
+        self._end_all()
+
+    def _end_all(self) -> None:
+        running = [child.process for child in self._children if child.process is not None]
+        for process in running:
+            if process.poll() is None:
+                process.terminate()
+        deadline = time.monotonic() + GRACE_SECONDS
+        for process in running:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def end_with_parent() -> None:
+    """Called by our processes as they start: if a supervisor started it and is killed, it ends too (Linux)."""
+    if sys.platform == "linux" and SUPERVISED in os.environ:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != int(os.environ[SUPERVISED]):
+            raise SystemExit("the supervisor is gone already")

@@ -1,0 +1,160 @@
+"""The whole system on one machine: PostgreSQL, Kafka, and our processes in front of them."""
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from sqlalchemy import text
+
+from infra.database import engine_for
+from infra.local.kafka import JarsMissing, LocalKafka
+from infra.local.postgres import LocalPostgres
+from infra.migrating import migrate
+from infra.settings import Settings
+from infra.supervisor import Spec, Supervisor
+from infra.topics_admin import create_topics
+from models.errors import Unavailable
+
+GATEWAY = Spec("gateway", "services.gateway")
+API = Spec("api", "services.api")
+WORKER = Spec("worker", "services.workers")
+RELAY = Spec("relay", "services.workers.relay")
+READY_SECONDS = 60.0
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Stack:
+    """What runs, and how to stop it. What others own (DATABASE_URL, KAFKA_BOOTSTRAP) is used, never stopped."""
+
+    settings: Settings
+    supervisor: Supervisor
+    postgres: LocalPostgres | None
+    kafka: LocalKafka | None
+
+    def stop(self) -> None:
+        """End our processes first, then the servers that we started."""
+        self.supervisor.stop()
+        if self.kafka is not None:
+            self.kafka.stop()
+        if self.postgres is not None:
+            self.postgres.stop()
+
+
+def start(settings: Settings, *, no_kafka: bool, say: Say) -> Stack:
+    """Start what is not given, migrate, create the topics, run the processes, wait until they answer."""
+    var = settings.var.resolve()
+    var.mkdir(parents=True, exist_ok=True)
+    postgres = kafka = None
+    database_url, vault_url, bootstrap = settings.database_url, settings.vault_url, settings.kafka_bootstrap
+    try:
+        if not database_url:
+            postgres = LocalPostgres(var / "postgres")
+            postgres.start()
+            for name in ("touchstone", "touchstone_vault"):
+                postgres.create_database(name)
+            database_url, vault_url = postgres.url("touchstone"), postgres.url("touchstone_vault")
+            say("PostgreSQL runs")
+        vault_url = vault_url or vault_beside(database_url)
+        if not bootstrap and not no_kafka:
+            kafka = _kafka(var, say)
+            bootstrap = kafka.bootstrap if kafka else ""
+        settings = settings.model_copy(update={
+            "var": var, "database_url": database_url, "vault_url": vault_url, "kafka_bootstrap": bootstrap,
+            "gateway_port": _free(settings.gateway_port), "api_port": _free(settings.api_port),
+        })  # fmt: skip
+        _prepare(settings)
+        specs = [GATEWAY, API, WORKER, *([RELAY] if bootstrap else [])]
+        supervisor = Supervisor(specs, var / "logs", environment(settings))
+        stack = Stack(settings, supervisor, postgres, kafka)
+        supervisor.start()
+    except BaseException:
+        for server in (kafka, postgres):
+            if server is not None:
+                server.stop()
+        raise
+    try:
+        _wait(stack)
+    except BaseException:
+        stack.stop()
+        raise
+    say(f"gateway, {'relay, ' if bootstrap else ''}worker and API run")
+    return stack
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The settings as a child process reads them."""
+    found = {
+        **os.environ, "DATABASE_URL": settings.database_url, "VAULT_URL": settings.vault_url,
+        "KAFKA_BOOTSTRAP": settings.kafka_bootstrap, "TOUCHSTONE_VAR": str(settings.var),
+        "TOUCHSTONE_TOPIC_PREFIX": settings.topic_prefix, "TOUCHSTONE_GATEWAY_PORT": str(settings.gateway_port),
+        "TOUCHSTONE_API_PORT": str(settings.api_port), "TOUCHSTONE_REGION": settings.region,
+        "TOUCHSTONE_ZONE": settings.zone,
+    }  # fmt: skip
+    if settings.workspace is not None:
+        found["TOUCHSTONE_WORKSPACE"] = str(settings.workspace.resolve())
+    return found
+
+
+def vault_beside(database_url: str) -> str:
+    """The vault's database on the same server, made if missing: `<database>_vault`."""
+    base, _, query = database_url.partition("?")
+    name = base.rpartition("/")[2] + "_vault"
+    admin = engine_for(database_url)
+    with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        found = connection.execute(text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": name})
+        if found.first() is None:
+            connection.execute(text(f'CREATE DATABASE "{name}"'))
+    admin.dispose()
+    return f"{base}_vault" + (f"?{query}" if query else "")
+
+
+def _kafka(var: Path, say: Say) -> LocalKafka | None:
+    broker = LocalKafka(var / "kafka")
+    try:
+        broker.start()
+    except JarsMissing as error:
+        say(f"Kafka's jars can't be had ({error}), so this goes on without Kafka (as with --no-kafka).")
+        return None
+    say("Apache Kafka runs")
+    return broker
+
+
+def _prepare(settings: Settings) -> None:
+    _ = settings.keys, settings.master, settings.matching  # made once, before two processes both would
+    for chain, url in (("workspace", settings.database_url), ("vault", settings.vault_url)):
+        engine = engine_for(url)
+        migrate(engine, chain)
+        engine.dispose()
+    if settings.kafka_bootstrap:
+        create_topics(settings.kafka_bootstrap, settings.topic_prefix)
+
+
+def _wait(stack: Stack) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    for name, url in (("gateway", stack.settings.gateway_url), ("api", stack.settings.api_url)):
+        while True:
+            try:
+                if httpx.get(f"{url}/health", timeout=5).status_code == 200:
+                    break
+            except httpx.TransportError:
+                pass
+            if time.monotonic() > deadline:
+                raise Unavailable(f"the {name} did not start; see {stack.supervisor.log_of(name)}")
+            time.sleep(0.1)
+
+
+def _free(port: int) -> int:
+    """This port, or where it is taken one that is free."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,95 @@
+"""Nothing that happens or becomes known later changes what was known."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events.case import CaseOpened
+from events.envelope import Envelope
+from events.holding import CancelRequested, PurchaseRecorded, PurchaseReturned, UsageRecorded
+from events.touch import TouchRecorded
+from ml.features import features
+from ml.labels import active_within, no_activity
+
+CUT = datetime(2025, 3, 1, tzinfo=UTC)
+HORIZON = 60
+END = CUT + timedelta(days=HORIZON)
+
+amounts = st.decimals(min_value=0, max_value=500, places=2)
+happenings = st.one_of(
+    st.builds(PurchaseRecorded, amount=st.none() | amounts),
+    st.builds(PurchaseReturned, amount=amounts),
+    st.builds(UsageRecorded, service=st.just("mobile"), quantity=st.floats(0, 99), unit=st.just("minutes")),
+    st.builds(
+        TouchRecorded,
+        direction=st.sampled_from(["inbound", "outbound", "unknown"]),
+        outcome=st.sampled_from(["resolved", "unresolved"]),
+        reason=st.sampled_from([None, "billing.dispute", "complaint.network"]),
+    ),
+    st.just(CaseOpened(case_id="c1", kind="complaint", reason="network")),
+    st.just(CancelRequested()),
+)
+hours = st.integers(-24 * 500, 24 * 100)
+"""From the cut; 0 is exactly at it."""
+
+
+@st.composite
+def histories(draw) -> list[Envelope]:
+    envelopes = []
+    for number, event in enumerate(draw(st.lists(happenings, max_size=12))):
+        occurred_at = CUT + timedelta(hours=draw(hours))
+        delay = draw(st.sampled_from([0, 0, 0, 1, 24 * 30, 24 * 400]))
+        known_at = occurred_at + timedelta(hours=delay)
+        envelopes.append(
+            Envelope(
+                event=event,
+                event_id=f"e{number}",
+                position=number,
+                occurred_at=occurred_at,
+                known_at=known_at,
+                recorded_at=known_at,
+                source="shop",
+                source_id=f"{number}",
+            )
+        )
+    return sorted(envelopes, key=lambda envelope: envelope.order)
+
+
+def known_before(history: list[Envelope], moment: datetime) -> list[Envelope]:
+    return [e for e in history if e.occurred_at < moment and e.known_at < moment]
+
+
+@given(histories())
+def test_later_and_back_dated_facts_change_no_past_row(history):
+    """A fact of after the cut, or one back-dated that we learnt of after it, was not known then."""
+    assert features(history, CUT) == features(known_before(history, CUT), CUT)
+
+
+@given(histories(), histories())
+def test_what_is_added_after_the_cut_is_invisible_before_it(history, more):
+    later = [e for e in more if e.occurred_at >= CUT or e.known_at >= CUT]
+    together = sorted([*history, *later], key=lambda envelope: envelope.order)
+    assert features(together, CUT) == features(history, CUT)
+    assert active_within(together, CUT, days=180) == active_within(history, CUT, days=180)
+
+
+@given(histories(), histories())
+def test_what_becomes_known_after_the_data_end_changes_no_label(history, more):
+    later = [e for e in more if e.occurred_at >= END or e.known_at >= END]
+    together = sorted([*history, *later], key=lambda envelope: envelope.order)
+    assert no_activity(together, CUT, HORIZON, END) == no_activity(history, CUT, HORIZON, END)
+
+
+@given(histories())
+def test_features_and_label_share_no_event(history):
+    """Every fact lies before the cut or in the label's window or after it, and in only one of them."""
+    label_only = [e for e in history if e.occurred_at >= CUT]
+    assert features(label_only, CUT) == features([], CUT)
+    bought = Envelope(
+        event=PurchaseRecorded(amount=Decimal(1)), event_id="b", position=0, source="shop", source_id="b",
+        occurred_at=CUT - timedelta(days=1), known_at=CUT - timedelta(days=1), recorded_at=CUT,
+    )  # fmt: skip
+    silent = no_activity([bought, *known_before(history, CUT)], CUT, HORIZON, END)
+    assert silent is True
