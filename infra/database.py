@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import Connection, Engine, Table, create_engine, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from models.errors import Unavailable
 
@@ -18,6 +19,7 @@ def engine_for(url: str, *, pool: int = 5) -> Engine:
             url = "postgresql+psycopg://" + url.removeprefix(prefix)
     return create_engine(
         url, pool_size=pool, max_overflow=10, pool_pre_ping=True, pool_timeout=10,
+        hide_parameters=True,  # an error's text ends in a log
         connect_args={"connect_timeout": 5, "options": "-c timezone=UTC"},
     )  # fmt: skip
 
@@ -29,6 +31,8 @@ def unavailable() -> Iterator[None]:
         yield
     except (OperationalError, InterfaceError) as error:
         raise Unavailable(f"the database does not answer ({type(error.orig).__name__})") from error
+    except PoolTimeout as error:
+        raise Unavailable("every connection to the database is in use") from error
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:  # COPY goes round SQLAlchemy
         raise Unavailable(f"the database does not answer ({type(error).__name__})") from error
     except DBAPIError as error:

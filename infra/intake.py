@@ -133,7 +133,7 @@ class Intake:
             raise Undecodable("origin", "$.origin", "replay is ours alone: send live or import")
         occurred_at, known_at, assumed = _times(item, now)
         event = codec.decode_inbound(item.type, item.data)
-        values = self._identifiers(item.identifiers)
+        values = self.identify(item.identifiers)
         stream = entry.stream(event)
         if stream and item.origin != "import":
             raise Undecodable("origin", "$.origin", f"{item.type} is imported history: origin must be import")
@@ -149,8 +149,8 @@ class Intake:
         )  # fmt: skip
         return Pending(draft, event)
 
-    def _identifiers(self, given: Sequence[InboundIdentifier]) -> tuple[IdentifierValues, ...]:
-        """Normalised and hashed, strongest first, each once."""
+    def identify(self, given: Sequence[InboundIdentifier]) -> tuple[IdentifierValues, ...]:
+        """Normalised and hashed, strongest first, each once. Raises `Refused` for what is none."""
         seen: dict[tuple[str, str, str], IdentifierValues] = {}
         for one in given:
             clean = normalise(one.kind, one.issuer, one.value, self._region)
@@ -172,20 +172,28 @@ class Intake:
             event, key = self.seal_event(one.event, one.draft.event_id)
             keys += [key] if key else []
             one.draft.data = codec.encode(event)
-            for value in one.draft.values:
-                if value.ref.key in unknown:
-                    unknown.discard(value.ref.key)
-                    key = self._vault.make(new_id())  # its own: a repeat before the append wastes one
-                    value.key_id, value.sealed = key.key_id, key.seal("value", value.clear.encode())
-                    keys.append(key)
+            keys += self.seal_values(one.draft.values, unknown)
             items.append(Item((one.draft,)))
         self._vault.keep(keys)
         return items
 
+    def seal_values(
+        self, values: Sequence[IdentifierValues], unknown: set[tuple[str, str, str]]
+    ) -> list[DataKey]:
+        """Seal those of the values that are unknown, each once; the keys to keep."""
+        keys = []
+        for value in values:
+            if value.ref.key in unknown:
+                unknown.discard(value.ref.key)
+                key = self._vault.make(new_id())  # its own: a repeat before the append wastes one
+                value.key_id, value.sealed = key.key_id, key.seal("value", value.clear.encode())
+                keys.append(key)
+        return keys
+
     def seal_event(self, event: Event, event_id: str) -> tuple[Event, DataKey | None]:
         """The event with every personal field sealed under a key of its own, not kept yet."""
         fields = [
-            name for name in _personal_fields(type(event)) if isinstance(getattr(event, name), Clear)
+            name for name in personal_fields(type(event)) if isinstance(getattr(event, name), Clear)
         ]  # fmt: skip
         if not fields:
             return event, None
@@ -195,7 +203,8 @@ class Intake:
 
 
 @cache
-def _personal_fields(cls: type[Event]) -> tuple[str, ...]:
+def personal_fields(cls: type[Event]) -> tuple[str, ...]:
+    """The fields of an event type that say something about a person."""
     hints: dict[str, Any] = {field.name: field.type for field in msgspec.structs.fields(cls)}
     return tuple(
         name for name, hint in hints.items()

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -12,17 +11,14 @@ from sqlalchemy import Connection, Engine, select, text
 
 from events.envelope import Envelope, Order
 from events.identity import CustomersMerged, CustomersUnmerged
-from infra import identity_store
+from infra import histories, identity_store
 from infra.database import unavailable
 from infra.feeds import Batch
-from infra.journal import COLUMNS, envelope
 from infra.view_store import ViewStore
 from models.domain.history import CHANGING, effective
 from models.errors import Unavailable
 from models.projections.projection import Projection, play
 from models.projections.timeline import Timeline
-from models.tables.identity import customer
-from models.tables.journal import journal
 from models.tables.readers import reader_position
 
 READER = "projector"
@@ -154,14 +150,15 @@ class Projector:
         """
         if not owners:
             return
-        groups = _groups(connection, owners)
-        survivor = {member: owner for owner, members in groups.items() for member in members}
-        histories: dict[str, list[Envelope]] = defaultdict(list)
-        for one in _histories(connection, groups, owners):
-            histories[survivor.get(one.customer, one.customer or one.stream)].append(one)
-        _enter(connection, [e.position for history in histories.values() for e in history])
+        joined = histories.groups(connection, owners)
+        survivor = {member: owner for owner, members in joined.items() for member in members}
+        streams = [owner for owner in owners if histories.is_stream(owner)]
+        found: dict[str, list[Envelope]] = defaultdict(list)
+        for one in histories.histories(connection, survivor, streams):
+            found[survivor.get(one.customer, one.customer or one.stream)].append(one)
+        _enter(connection, [e.position for history in found.values() for e in history])
         everyone = [*survivor, *owners]
-        played = {owner: effective(histories[owner]) for owner in owners}
+        played = {owner: effective(found[owner]) for owner in owners}
         for store in self._stores:
             store.delete_owners(connection, everyone)
             rows = {
@@ -222,35 +219,6 @@ def _enter(connection: Connection, positions: Sequence[int]) -> set[int]:
         {"positions": sorted(set(positions))},
     )
     return {position for (position,) in rows}
-
-
-def _groups(connection: Connection, owners: Collection[str]) -> dict[str, list[str]]:
-    """Owner → every customer id ever joined with it, its own included."""
-    ids = [owner for owner in owners if not _is_stream(owner)]
-    rows = connection.execute(
-        select(customer.c.survivor, customer.c.id)
-        .where(customer.c.survivor.in_(ids))
-        .order_by(customer.c.survivor)
-    )
-    return {str(owner): [str(row.id) for row in members] for owner, members in groupby(rows, lambda r: r.survivor)}
-
-
-def _histories(
-    connection: Connection, groups: dict[str, list[str]], owners: Collection[str]
-) -> Iterable[Envelope]:
-    ids = [member for members in groups.values() for member in members]
-    columns = select(*(journal.c[name] for name in COLUMNS))
-    for row in connection.execute(columns.where(journal.c.customer.in_(ids))):
-        yield envelope(row)
-    streams = [owner for owner in owners if _is_stream(owner)]
-    if streams:
-        for row in connection.execute(columns.where(journal.c.stream.in_(streams), journal.c.customer.is_(None))):
-            yield envelope(row)
-
-
-def _is_stream(owner: str) -> bool:
-    """A stream's name begins with its category; a customer's id is a bare UUID of 36 characters."""
-    return len(owner) != 36 or owner.count("-") != 4
 
 
 def _set_heads(connection: Connection, heads: dict[str, Order]) -> None:

@@ -4,19 +4,33 @@ from collections.abc import Sequence
 
 from events import codec, registry
 from events.envelope import Envelope
+from infra import identity_store
+from infra.database import unavailable
 from infra.ids import new_id
 from infra.intake import Intake
-from infra.journal import Accepted, Draft, Item, Journal
+from infra.journal import Accepted, Draft, IdentifierValues, Item, Journal
 from infra.matching import Matcher
-from infra.vault import Vault
+from infra.vault import DataKey, Vault
+from models.domain.identity import Key
 from models.ports import By, Write
 
 
 class Recorder:
-    """Implements `models.ports.Log` on the journal."""
+    """Implements `models.ports.Log` on the journal.
 
-    def __init__(self, journal: Journal, intake: Intake, vault: Vault, matcher: Matcher) -> None:
+    `values` are the identifiers of whom the first event of each item is about, where no customer is named.
+    """
+
+    def __init__(
+        self, journal: Journal, intake: Intake, vault: Vault, matcher: Matcher,
+        values: tuple[IdentifierValues, ...] = (),
+    ) -> None:  # fmt: skip
         self._journal, self._intake, self._vault, self._matcher = journal, intake, vault, matcher
+        self._values = values
+
+    def about(self, values: tuple[IdentifierValues, ...]) -> "Recorder":
+        """A recorder whose events are recognised by these identifiers (`Intake.identify` makes them)."""
+        return Recorder(self._journal, self._intake, self._vault, self._matcher, values)
 
     def stream(self, name: str) -> list[Envelope]:
         """A stream's events in order."""
@@ -34,23 +48,35 @@ class Recorder:
     def item(self, by: By, writes: Sequence[Write]) -> Item:
         """The item to append; sealing keys are committed when this returns.
 
-        The first event carries the source id itself, those after it a number behind it.
+        The first event carries the source id itself, those after it a number behind it. Raises `Undecodable`
+        for an event that its own schema does not allow.
         """
-        drafts, keys = [], []
+        drafts: list[Draft] = []
+        keys: list[DataKey] = [] if by.customer else self._intake.seal_values(self._values, self._unknown())
         for write in writes:
             for event, occurred_at in write.events:
                 event_id, entry = new_id(), registry.of(event)
                 sealed, key = self._intake.seal_event(event, event_id)
                 keys += [key] if key else []
                 number = f":{len(drafts)}" if drafts else ""
+                values = () if drafts or by.customer else self._values
+                data = codec.encode(sealed)
+                codec.decode(entry.wire, entry.schema, data)  # what no reader could read is never written
                 drafts.append(
                     Draft(
-                        event_id=event_id, type=entry.wire, schema=entry.schema, data=codec.encode(sealed),
+                        event_id=event_id, type=entry.wire, schema=entry.schema, data=data,
                         digest=self._matcher.content(entry.wire.encode(), repr(event).encode()),
                         source=by.source, source_id=by.source_id + number, origin=by.origin,
                         occurred_at=occurred_at, known_at=None if by.origin == "live" else occurred_at,
                         actor=by.actor, cause=by.cause, stream=write.stream, customer=by.customer,
+                        identifiers=tuple(value.ref for value in values), values=values,
                     )
                 )  # fmt: skip
         self._vault.keep(keys)
         return Item(tuple(drafts), {write.stream: write.expected for write in writes if write.stream})
+
+    def _unknown(self) -> set[Key]:
+        if not self._values:
+            return set()
+        with unavailable(), self._journal.engine.connect() as connection:
+            return identity_store.unknown(connection, [value.ref.key for value in self._values])

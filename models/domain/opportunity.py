@@ -37,7 +37,8 @@ class Interval(Struct, frozen=True):
 class Opportunity(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An opportunity's state. `stage` is empty before capture, `won` or `lost` once closed.
 
-    `due_at` is the follow-up clock; None where none runs, and always for imported history.
+    `due_at` is the follow-up clock; None where none runs, and always for imported history. `clock` is the
+    event that set it, kept after it ran out until somebody follows up or the opportunity is closed.
     """
 
     opportunity_id: str = ""
@@ -235,9 +236,9 @@ def evolve(state: Opportunity, envelope: Envelope) -> Opportunity:
             )
         case OpportunityWon():
             value, currency = (state.value, state.currency) if event.value is None else (event.value, event.currency)
-            return _enter(replace(state, value=value, currency=currency, due_at=None), "won", at)
+            return _enter(replace(state, value=value, currency=currency, due_at=None, clock=""), "won", at)
         case OpportunityLost(why=why):
-            return _enter(replace(state, why=why, due_at=None), "lost", at)
+            return _enter(replace(state, why=why, due_at=None, clock=""), "lost", at)
         case OpportunityReopened(stage=stage):
             return _enter(replace(state, why=""), stage, at)
     return state

@@ -4,9 +4,14 @@ import tomllib
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
+
+from events.vocabulary import Channel, Code, Currency, Name, Share
+
+Amount = Annotated[Decimal, Meta(description="In the workspace's own currency; not negative.")]
 
 
 class LifecycleRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,26 +54,47 @@ class OpportunityRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     follow_up_hours: float = 4
 
 
+CONTACT_COST: dict[Channel, Decimal] = {
+    "email": Decimal("0.01"), "sms": Decimal("0.05"), "voice": Decimal("3"), "post": Decimal("1"),
+}  # fmt: skip
+
+
 class ListRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a purpose may do and what it costs. Money is in the workspace's own currency.
 
     `acceptance` is the share of contacted customers the offer is thought to keep or bring back, until
-    lists have been measured; `legal_basis` names the basis of each channel that may be used without a
-    consent on record.
+    lists have been measured; `margin` the share of a customer's spending that the company keeps;
+    `budget` what contacts and offers of one list may cost together (none: no limit); `capacity` how
+    many may be contacted, the hold-out counted in; `legal_basis` names the basis of each channel that
+    may be used without a consent on record. A channel that `contact_cost` does not name costs what
+    `CONTACT_COST` says, and nothing where that is silent too.
     """
 
-    offer: str
-    offer_cost: Decimal = Decimal("2")
-    contact_cost: dict[str, Decimal] = field(default_factory=dict)
-    acceptance: float = 0.2
-    capacity: int = 1_000
-    holdout: float = 0.1
-    channels: tuple[str, ...] = ("email", "sms", "voice", "post")
-    legal_basis: dict[str, str] = field(default_factory=dict)
-    days_open: int = 28
+    offer: Name
+    offer_cost: Amount = Decimal("2")
+    contact_cost: dict[Channel, Amount] = field(default_factory=dict)
+    acceptance: Share = 0.2
+    margin: Share = 0.3
+    budget: Amount | None = None
+    capacity: Annotated[int, Meta(ge=0)] = 1_000
+    holdout: Share = 0.1
+    channels: tuple[Channel, ...] = ("email", "sms", "voice", "post")
+    legal_basis: dict[Channel, Code] = field(default_factory=dict)
+    days_open: Annotated[int, Meta(ge=1)] = 28
+
+    def __post_init__(self) -> None:
+        amounts = [self.offer_cost, *self.contact_cost.values(), self.budget or Decimal(0)]
+        if not all(amount.is_finite() and amount >= 0 for amount in amounts):
+            raise ValueError("an amount of money must be a number, and not negative")
+
+    def cost_of(self, channel: Channel) -> Decimal:
+        """What one contact on a channel costs."""
+        return self.contact_cost.get(channel, CONTACT_COST.get(channel, Decimal(0)))
 
 
-REACH = {"voice": ("phone",), "sms": ("phone",), "email": ("email",), "post": ("account",)}
+REACH: dict[Channel, tuple[str, ...]] = {
+    "voice": ("phone",), "sms": ("mobile",), "email": ("email",), "post": ("account",),
+}  # fmt: skip
 
 
 class Rules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,8 +104,11 @@ class Rules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     opportunity: OpportunityRules = OpportunityRules()
     retention: ListRules = ListRules(offer="loyalty_gesture")
     win_back: ListRules = ListRules(offer="welcome_back")
-    reach: dict[str, tuple[str, ...]] = field(default_factory=lambda: dict(REACH))
-    """Which identifier a channel needs; a company finds postal addresses under its account numbers."""
+    reach: dict[Channel, tuple[str, ...]] = field(default_factory=lambda: dict(REACH))
+    """Which kinds of identifier a channel can use; `mobile` is a phone on a mobile line. A company finds
+    postal addresses under its account numbers."""
+    currency: Currency = ""
+    """The workspace's own; empty: the one in which most of a list's candidates bought."""
 
 
 def load_rules(path: Path | None) -> Rules:

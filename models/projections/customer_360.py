@@ -74,6 +74,7 @@ class ConsentState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     since: datetime
     event_id: str
     proof: str = ""
+    scope: str = ""
     expires_at: datetime | None = None
 
 
@@ -225,7 +226,8 @@ def _granted(row: Customer360Row, envelope: Envelope) -> Customer360Row:
     event = envelope.event
     consent = ConsentState(
         channel=event.channel, purpose=event.purpose, granted=True, basis=event.basis, proof=event.proof,
-        since=envelope.occurred_at, event_id=envelope.event_id, expires_at=event.expires_at,
+        since=envelope.occurred_at, event_id=envelope.event_id, scope=event.scope or "",
+        expires_at=event.expires_at,
     )  # fmt: skip
     return _with_consent(row, consent)
 
@@ -234,13 +236,13 @@ def _withdrawn(row: Customer360Row, envelope: Envelope) -> Customer360Row:
     event = envelope.event
     consent = ConsentState(
         channel=event.channel or "", purpose=event.purpose or "", granted=False, basis=event.basis or "",
-        since=envelope.occurred_at, event_id=envelope.event_id,
+        since=envelope.occurred_at, event_id=envelope.event_id, scope=event.scope or "",
     )  # fmt: skip
     return _with_consent(row, consent)
 
 
 def _with_consent(row: Customer360Row, consent: ConsentState) -> Customer360Row:
-    key = f"{consent.channel or '*'}/{consent.purpose or '*'}"
+    key = f"{consent.channel or '*'}/{consent.purpose or '*'}" + (f"/{consent.scope}" if consent.scope else "")
     return msgspec.structs.replace(row, consents={**row.consents, key: consent})
 
 

@@ -1,7 +1,6 @@
 """The gateway's HTTP surface: two doors for events, health and metrics beside them."""
 
 import asyncio
-import hmac
 from typing import Annotated, Any
 
 import msgspec
@@ -10,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from infra.database import wait_until_ready
 from infra.door import RECEIVED, VERDICTS, Answer
+from infra.security import key_of, may_call
 from infra.workspace import Workspace
 from models.errors import Unavailable
 from services.gateway.body import BATCH, BadBody, read_items
@@ -32,8 +32,7 @@ def create_app(workspace: Workspace) -> FastAPI:
     waiting = 0
 
     def allowed(request: Request) -> None:
-        given = _key(request)
-        if not any(hmac.compare_digest(given.encode(), key.encode()) for key in workspace.settings.keys):
+        if not may_call(key_of(request.headers), workspace.settings.keys):
             raise BadBody(401, "no_key", "send a key of this workspace: Authorization: Bearer KEY")
 
     async def receive(request: Request) -> Response:
@@ -97,11 +96,6 @@ def summary(answers: list[Answer]) -> dict[str, Any]:
         "received": len(answers), "accepted": count["accepted"], "duplicates": count["duplicate"],
         "refused": count["refused"], "quarantined": count["quarantined"], "results": answers,
     }  # fmt: skip
-
-
-def _key(request: Request) -> str:
-    scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    return key.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
 
 
 def _json(status: int, body: Any, headers: dict[str, str] | None = None) -> Response:

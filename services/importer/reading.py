@@ -192,7 +192,7 @@ def _rows(
             continue
         cells = split(text)
         if cells is None and text.count(quote) % 2:
-            cells, text = _over_lines(text, lines, ahead, split, quote)
+            cells, text = _over_lines(text, lines, ahead, split, quote, width)
         if cells is None:
             yield BadRow(number, n, "bad_quotes", _WHY["bad_quotes"], text)
         elif len(cells) != width:
@@ -209,8 +209,13 @@ def _over_lines(
     ahead: deque[_Line],
     split: Callable[[str], list[str] | None],
     quote: str,
+    width: int,
 ) -> tuple[list[str] | None, str]:
-    """A quoted value that goes on over line ends. Where it never closes, the lines taken are given back."""
+    """A quoted value that goes on over line ends.
+
+    Where it never closes, or closes at another line's stray quote and leaves no whole row, the lines
+    taken are given back: each is judged by itself.
+    """
     taken, record = list[_Line](), first
     while len(taken) < RECORD_LINES and (line := ahead.popleft() if ahead else next(lines, None)) is not None:
         taken.append(line)
@@ -218,7 +223,7 @@ def _over_lines(
             break
         record = f"{record}\n{line.text}"
         if line.text.count(quote) % 2:
-            if (cells := split(record)) is not None:
+            if (cells := split(record)) is not None and len(cells) == width:
                 return cells, record
             break
     ahead.extendleft(reversed(taken))

@@ -94,6 +94,11 @@ def test_a_quote_that_is_never_closed_does_not_eat_a_long_file(file):
     assert len(rows) == 5_001
 
 
+def test_two_stray_quotes_do_not_eat_the_rows_between_them(file):
+    rows = read(file, b'a,b,c\n1,"x,2\n3,4,5\n6,7,y"\n')
+    assert cells(rows) == ["bad_quotes", ["3", "4", "5"], ["6", "7", 'y"']]
+
+
 def test_an_inch_mark_in_a_value_is_no_quote(file):
     assert cells(read(file, b'a,b\n1,5" pipe\n2,x\n')) == [["1", '5" pipe'], ["2", "x"]]
 

@@ -1,0 +1,91 @@
+"""Whose events are whose, and the committed history of an owner, read from the journal."""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from itertools import groupby
+
+from msgspec import Struct
+from sqlalchemy import Connection, select
+
+from events.envelope import Envelope
+from events.identity import CustomersMerged, CustomersUnmerged
+from infra.journal import COLUMNS, envelope, read
+from models.tables.identity import customer
+from models.tables.journal import journal
+
+
+class Joined(Struct, frozen=True):
+    """A customer, and every id that is this customer: its own first, then those it absorbed."""
+
+    customer: str
+    members: tuple[str, ...]
+
+
+def joined(connection: Connection, one: str, known_at: datetime | None = None) -> Joined | None:
+    """Who an id is, as identity is known now or was known at a moment; None for an id never given."""
+    survivor = connection.execute(select(customer.c.survivor).where(customer.c.id == one)).scalar()
+    if survivor is None:
+        return None
+    now = groups(connection, [str(survivor)])[str(survivor)]
+    if known_at is None:
+        return _joined(str(survivor), now)
+    merges = read(
+        connection, journal.c.customer.in_(now), journal.c.type.in_(_WIRES), journal.c.known_at <= known_at
+    )
+    then = _survivors(merges)
+    home = _follow(then, one)
+    return _joined(home, [member for member in now if _follow(then, member) == home])
+
+
+def groups(connection: Connection, owners: Collection[str]) -> dict[str, list[str]]:
+    """Owner → every customer id joined with it now, its own included."""
+    ids = [owner for owner in owners if not is_stream(owner)]
+    rows = connection.execute(
+        select(customer.c.survivor, customer.c.id)
+        .where(customer.c.survivor.in_(ids))
+        .order_by(customer.c.survivor)
+    )
+    return {
+        str(owner): [str(row.id) for row in members]
+        for owner, members in groupby(rows, lambda row: row.survivor)
+    }
+
+
+def histories(connection: Connection, ids: Collection[str], streams: Collection[str] = ()) -> Iterable[Envelope]:
+    """Every event recorded for these customer ids, and every one of these streams that is nobody's."""
+    columns = select(*(journal.c[name] for name in COLUMNS))
+    for row in connection.execute(columns.where(journal.c.customer.in_(list(ids)))):
+        yield envelope(row)
+    if streams:
+        nobodys = columns.where(journal.c.stream.in_(list(streams)), journal.c.customer.is_(None))
+        for row in connection.execute(nobodys):
+            yield envelope(row)
+
+
+def is_stream(owner: str) -> bool:
+    """A stream's name begins with its category; a customer's id is a bare UUID of 36 characters."""
+    return len(owner) != 36 or owner.count("-") != 4
+
+
+_WIRES = (CustomersMerged.WIRE, CustomersUnmerged.WIRE)
+
+
+def _survivors(merges: Iterable[Envelope]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for one in merges:
+        match one.event:
+            case CustomersMerged(survivor=survivor, absorbed=absorbed):
+                found[absorbed] = survivor
+            case CustomersUnmerged(restored=restored):
+                found.pop(restored, None)
+    return found
+
+
+def _follow(survivors: dict[str, str], one: str) -> str:
+    while one in survivors:
+        one = survivors[one]
+    return one
+
+
+def _joined(home: str, members: Sequence[str]) -> Joined:
+    return Joined(home, (home, *sorted(member for member in members if member != home)))

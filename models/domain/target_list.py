@@ -1,0 +1,229 @@
+"""A target list: candidates and rules in, frozen rows out, each with the rule that put it where it is.
+
+candidates = members + holdout + suppressed + beyond, always.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from events.vocabulary import Channel, Stage
+from models.domain.permission import Permitted, Reachable, permission
+from models.domain.rules import ListRules
+from models.domain.worth import ListPurpose, expected
+
+Part = Literal["member", "holdout", "beyond", "suppressed"]
+STAGES: Mapping[ListPurpose, frozenset[Stage]] = {
+    "retention": frozenset({"acquired", "developing", "retained", "at_risk", "regained"}),
+    "win_back": frozenset({"lost"}),
+}
+"""Whom a purpose is about: customers who are active, or customers who were."""
+
+FORMULA = "1"
+"""Goes up when value, profit or the draw is computed in another way: the same settings then mean
+another list."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Candidate(Struct, frozen=True, kw_only=True):
+    """A customer a list might be for.
+
+    `probability` is the score: of leaving for retention, of coming back for win-back; None without
+    one. `value` is the money at stake (`money_at_stake`), None where nothing has a price. `because`
+    are codes, `why` the same in words, `because_events` the events behind them. `order` breaks ties
+    before the id does; ids are random per installation.
+    """
+
+    customer: str
+    stage: Stage
+    reachable: Reachable
+    probability: float | None = None
+    value: Decimal | None = None
+    because: tuple[str, ...] = ()
+    why: tuple[str, ...] = ()
+    because_events: tuple[str, ...] = ()
+    order: int = 0
+
+
+class ListRow(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One candidate as frozen: ids, figures and reasons, never a personal value.
+
+    `rule` says why somebody is no member. `profit` is what contacting them is expected to earn.
+    `rank` is 1 for the first member, 0 for all others.
+    """
+
+    customer: str
+    part: Part
+    stage: Stage
+    rule: str = ""
+    rank: int = 0
+    probability: float | None = None
+    value: Decimal | None = None
+    profit: Decimal | None = None
+    currency: str = ""
+    because: tuple[str, ...] = ()
+    why: tuple[str, ...] = ()
+    because_events: tuple[str, ...] = ()
+    offer: str = ""
+    channel: Channel | None = None
+    basis: str = ""
+    window_from: datetime | None = None
+    window_until: datetime | None = None
+
+
+class Brief(Struct, frozen=True, kw_only=True):
+    """What a list is asked for."""
+
+    purpose: ListPurpose
+    as_of: datetime
+    rules: ListRules
+    reach: Mapping[Channel, tuple[str, ...]]
+    currency: str
+    seed: str
+
+
+class _Priced(Struct, frozen=True):
+    candidate: Candidate
+    permitted: Permitted
+    profit: Decimal
+    spend: Decimal
+
+
+def rows(brief: Brief, candidates: Iterable[Candidate]) -> list[ListRow]:
+    """Every candidate's row in canonical order: members by rank, hold-out, beyond, suppressed.
+
+    Whoever may not be contacted is suppressed first. The others are ranked by expected profit and cut
+    where contacting does not pay, the budget is spent or the capacity reached; whatever comes after the
+    first candidate over budget is over budget too. The hold-out is drawn last, from those left, so that
+    it differs from the members by chance alone.
+    """
+    suppressed: list[tuple[str, Candidate]] = []
+    priced: list[_Priced] = []
+    for candidate in candidates:
+        found = refusal(candidate, brief)
+        if isinstance(found, Permitted):
+            priced.append(_price(candidate, found, brief))
+        else:
+            suppressed.append((found, candidate))
+    priced.sort(key=_rank_key)
+    suppressed.sort(key=lambda pair: (pair[0], pair[1].order, pair[1].customer))
+    chosen, beyond = _cut(priced, brief.rules)
+    held = drawn([one.candidate.customer for one in chosen], brief.rules.holdout, brief.seed)
+    members = [one for one in chosen if one.candidate.customer not in held]
+    holdout = [one for one in chosen if one.candidate.customer in held]
+    return [
+        *(_row(one, brief, "member", rank=rank) for rank, one in enumerate(members, start=1)),
+        *(_row(one, brief, "holdout", rule="holdout") for one in holdout),
+        *(_row(one, brief, "beyond", rule=rule) for rule, one in beyond),
+        *(_left_out(rule, candidate, brief) for rule, candidate in suppressed),
+    ]
+
+
+def refusal(candidate: Candidate, brief: Brief) -> Permitted | str:
+    """The channel to use, or the one rule that says no.
+
+    First what `permission` says, then `no_score`, then `no_value`: nothing the customer bought or holds
+    has a price in the list's currency.
+    """
+    found = permission(
+        candidate.reachable, brief.purpose, brief.rules.channels, brief.rules.legal_basis, brief.reach
+    )
+    if isinstance(found, str):
+        return found
+    if candidate.probability is None:
+        return "no_score"
+    return found if candidate.value is not None else "no_value"
+
+
+def drawn(customers: Sequence[str], share: float, seed: str) -> frozenset[str]:
+    """The hold-out: this share of the customers (rounded), by a keyed hash, so that a seed gives it again."""
+    count = int(len(customers) * share + 0.5)
+    key = seed.encode()
+    lot = sorted(customers, key=lambda one: (hmac.digest(key, one.encode(), "sha256"), one))
+    return frozenset(lot[:count])
+
+
+def canonical(found: Iterable[ListRow]) -> list[bytes]:
+    """The rows as they are kept and hashed, one JSON object each."""
+    return [_encode(row) for row in found]
+
+
+def digest(lines: Iterable[bytes]) -> str:
+    """SHA-256 of the canonical rows, those left out included."""
+    hashed = hashlib.sha256()
+    for line in lines:
+        hashed.update(line + b"\n")
+    return hashed.hexdigest()
+
+
+def window(as_of: datetime, days_open: int) -> tuple[datetime, datetime]:
+    """From the start of the next day (UTC) for this many days."""
+    at = as_of.astimezone(UTC)
+    begin = datetime(at.year, at.month, at.day, tzinfo=UTC) + timedelta(days=1)
+    return begin, begin + timedelta(days=days_open)
+
+
+def _price(candidate: Candidate, permitted: Permitted, brief: Brief) -> _Priced:
+    assert candidate.probability is not None
+    assert candidate.value is not None
+    rules = brief.rules
+    profit, spend = expected(
+        brief.purpose, candidate.probability, candidate.value, rules, rules.cost_of(permitted.channel)
+    )
+    return _Priced(candidate, permitted, profit, spend)
+
+
+def _rank_key(one: _Priced) -> tuple[Decimal, Decimal, float, int, str]:
+    candidate = one.candidate
+    return (
+        -one.profit, -(candidate.value or 0), -(candidate.probability or 0), candidate.order,
+        candidate.customer,
+    )  # fmt: skip
+
+
+def _cut(
+    ranked: Sequence[_Priced], rules: ListRules
+) -> tuple[list[_Priced], list[tuple[str, _Priced]]]:
+    """Those to contact, and those beyond with the rule that cut them off."""
+    chosen: list[_Priced] = []
+    beyond: list[tuple[str, _Priced]] = []
+    spent, closed_by = Decimal(0), ""
+    for one in ranked:
+        if one.profit <= 0:
+            beyond.append(("does_not_pay", one))
+            continue
+        if not closed_by and len(chosen) >= rules.capacity:
+            closed_by = "over_capacity"
+        elif not closed_by and rules.budget is not None and spent + one.spend > rules.budget:
+            closed_by = "over_budget"
+        if closed_by:
+            beyond.append((closed_by, one))
+        else:
+            spent += one.spend
+            chosen.append(one)
+    return chosen, beyond
+
+
+def _row(one: _Priced, brief: Brief, part: Part, *, rule: str = "", rank: int = 0) -> ListRow:
+    begin, end = window(brief.as_of, brief.rules.days_open)
+    return msgspec.structs.replace(
+        _left_out(rule, one.candidate, brief), part=part, rank=rank, profit=one.profit,
+        offer=brief.rules.offer, channel=one.permitted.channel, basis=one.permitted.basis,
+        window_from=begin, window_until=end,
+    )  # fmt: skip
+
+
+def _left_out(rule: str, candidate: Candidate, brief: Brief) -> ListRow:
+    return ListRow(
+        customer=candidate.customer, part="suppressed", stage=candidate.stage, rule=rule,
+        probability=candidate.probability, value=candidate.value,
+        currency=brief.currency if candidate.value is not None else "", because=candidate.because,
+        why=candidate.why, because_events=candidate.because_events,
+    )  # fmt: skip

@@ -1,0 +1,105 @@
+"""Training and scoring over a workspace: histories out of the journal, predictions back into it."""
+
+import subprocess
+from datetime import datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+
+from msgspec import Struct
+
+from infra import populations
+from infra.ids import derived_id
+from infra.workspace import Workspace
+from ml.artifacts import Artifact, load, train_once
+from ml.scoring import Score, score
+from ml.training import TooLittleHistory, spec_for
+from models.ports import By, Write
+
+CHUNK = 2_000
+
+
+class Scoring(Struct, frozen=True, kw_only=True):
+    """One run of a model over a population. `new` predictions were recorded; the others were before."""
+
+    run: str
+    artifact: str
+    as_of: datetime
+    horizon_days: int
+    scores: list[Score]
+    new: int
+
+
+def artifacts_folder(workspace: Workspace) -> Path:
+    """Where artifacts are kept."""
+    return workspace.settings.var / "artifacts"
+
+
+def train(workspace: Workspace, issuer: str | None = None, *, until: datetime | None = None, horizon_days: int = 180) -> Artifact:
+    """Train on what is in the journal, judge on the latest cut, register what passed its checks.
+
+    The same histories, rules and code give the artifact that is there already. `until` (exclusive)
+    ends the data; by default the day after the last event.
+    """
+    histories = populations.histories(workspace.engine, issuer)
+    moments = [one.occurred_at for history in histories.values() for one in (history[0], history[-1])]
+    if not moments:
+        raise TooLittleHistory("the journal has no events of these customers: import or send some first")
+    end = until or day_after(max(moments))
+    spec = spec_for(min(moments), end, horizon_days=horizon_days)
+    artifact = train_once(histories, spec, artifacts_folder(workspace), code=code_revision())
+    registered = artifact.registered()
+    by = By(source="train", source_id=artifact.card.id, actor="touchstone train", origin="replay")
+    workspace.log.record_batch([
+        (by, [Write(stream=f"artifact-{artifact.card.id}", expected=0, events=[(registered, end)])])
+    ])  # fmt: skip
+    return artifact
+
+
+def score_everyone(
+    workspace: Workspace, artifact: Artifact, as_of: datetime | None = None, issuer: str | None = None
+) -> Scoring:
+    """Score every customer the label concerns, and record a prediction each; a repeat records nothing."""
+    live = as_of is None
+    moment = as_of or workspace.clock.now()
+    spec = artifact.card.spec
+    run = derived_id("churn", artifact.card.id, moment.isoformat(), issuer or "")
+    scores = score(artifact.model, populations.histories(workspace.engine, issuer), moment, spec.label)
+    new = 0
+    for start in range(0, len(scores), CHUNK):
+        new += workspace.log.record_batch([
+            (
+                By(source=f"churn:{run}", source_id=one.customer, actor="touchstone score",
+                   origin="live" if live else "replay", customer=one.customer, cause=""),
+                [Write(stream="", expected=0, events=[(
+                    one.event(run=run, artifact=artifact.card.id, as_of=moment, horizon_days=spec.horizon_days),
+                    moment,
+                )])],
+            )
+            for one in scores[start : start + CHUNK]
+        ])  # fmt: skip
+    return Scoring(
+        run=run, artifact=artifact.card.id, as_of=moment, horizon_days=spec.horizon_days, scores=scores, new=new
+    )
+
+
+def newest_artifact(workspace: Workspace) -> Artifact:
+    """The artifact trained last in this workspace. Raises FileNotFoundError with the cure."""
+    folders = [path for path in artifacts_folder(workspace).glob("*") if (path / "card.json").exists()]
+    if not folders:
+        raise FileNotFoundError("no model was trained here yet: run `touchstone train` first")
+    return load(max(folders, key=lambda path: (path / "card.json").stat().st_mtime))
+
+
+def day_after(at: datetime) -> datetime:
+    """The first instant of the next day, in the moment's own offset."""
+    return at.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+
+
+def code_revision() -> str:
+    """Which code trains: the commit, with a mark if files were changed since; else the package's version."""
+    here = Path(__file__).parent
+    found = subprocess.run(
+        ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return found.stdout.strip() if found.returncode == 0 else version("touchstone")
