@@ -41,7 +41,10 @@ HEADERS: dict[str, Schema] = {
     "ts_actor": {**_TEXT, "description": "Who or which rule did it."},
     "ts_cause": {**_TEXT, "description": "The id of the event behind it."},
     "ts_known_assumed": {"enum": ["true", "false"], "description": "true: known_at is an assumption."},
-    "ts_identifiers": {**_TEXT, "description": "JSON array: kind, issuer, keyed hash and facets, strongest first."},
+    "ts_identifiers": {
+        **_TEXT,
+        "description": "JSON array: kind, issuer, keyed hash and facets, strongest first.",
+    },
     "content-type": {"type": "string", "const": "application/json"},
 }
 ALWAYS = [

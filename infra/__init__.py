@@ -1,0 +1,1 @@
+"""Edges: the journal, its doors and readers, keys, and the local servers."""

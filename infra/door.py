@@ -11,12 +11,14 @@ from infra import identity_store
 from infra.clock import Clock
 from infra.database import unavailable
 from infra.intake import Intake, Pending, Rejected
-from infra.journal import Accepted, Duplicate, Journal, Stale, Verdict
+from infra.journal import Accepted, Broken, Duplicate, Journal, Stale, Verdict
 from infra.quarantine import Quarantine
 
 RECEIVED = Counter("touchstone_received_total", "Items that reached a door", ["door"])
 VERDICTS = Counter(
-    "touchstone_verdicts_total", "Accepted + duplicate + refused + quarantined = received", ["door", "verdict"]
+    "touchstone_verdicts_total",
+    "Accepted + duplicate + refused + quarantined = received",
+    ["door", "verdict"],
 )
 
 
@@ -37,7 +39,13 @@ class Door:
     """Takes items in from outside. HTTP gateway, Kafka intake and replay differ only in `name`."""
 
     def __init__(
-        self, name: str, engine: Engine, journal: Journal, intake: Intake, quarantine: Quarantine, clock: Clock
+        self,
+        name: str,
+        engine: Engine,
+        journal: Journal,
+        intake: Intake,
+        quarantine: Quarantine,
+        clock: Clock,
     ) -> None:
         self.name, self._engine, self._journal, self._intake = name, engine, journal, intake
         self._quarantine, self._clock = quarantine, clock
@@ -52,11 +60,19 @@ class Door:
         """Record what was read, quarantine what could not be, and count both."""
         pending = [one for one in read if isinstance(one, Pending)]
         self._quarantine.keep([one for one in read if isinstance(one, Rejected)], now)
-        verdicts = iter(self._append(pending))
-        answers = [
-            _rejected(index, one) if isinstance(one, Rejected) else _answer(index, one, next(verdicts))
-            for index, one in enumerate(read)
-        ]
+        verdicts = self._append(pending)
+        broken = {id(one): _broken(one, verdict) for one, verdict in zip(pending, verdicts, strict=True)
+                  if isinstance(verdict, Broken)}  # fmt: skip
+        self._quarantine.keep(list(broken.values()), now)
+        told = iter(verdicts)
+        answers = []
+        for index, one in enumerate(read):
+            if isinstance(one, Rejected):
+                answers.append(_rejected(index, one))
+            elif isinstance(verdict := next(told), Broken):
+                answers.append(_rejected(index, broken[id(one)]))
+            else:
+                answers.append(_answer(index, one, verdict))
         RECEIVED.labels(self.name).inc(len(answers))
         for answer in answers:
             VERDICTS.labels(self.name, answer.verdict).inc()
@@ -78,7 +94,13 @@ def _rejected(index: int, one: Rejected) -> Answer:
     )  # fmt: skip
 
 
-def _answer(index: int, pending: Pending, verdict: Verdict) -> Answer:
+def _broken(one: Pending, verdict: Broken) -> Rejected:
+    """A defect of ours: the bytes are kept, so that it can be replayed when the defect is mended."""
+    sentence = f"the journal could not take it ({verdict.kind})"
+    return Rejected("unrecordable", "$", sentence, one.raw, one.draft.source, one.draft.source_id)
+
+
+def _answer(index: int, pending: Pending, verdict: Accepted | Duplicate | Stale) -> Answer:
     source_id = pending.draft.source_id
     match verdict:
         case Accepted(event_ids=ids, customer=customer):

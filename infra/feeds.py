@@ -118,7 +118,9 @@ class KafkaFeed:
                         if TopicPartition(self._topic, batch.partition) in consumer.assignment()
                     })  # fmt: skip
         except KafkaError as error:
-            raise Unavailable(f"Kafka at {self._bootstrap} does not answer ({type(error).__name__})") from error
+            raise Unavailable(
+                f"Kafka at {self._bootstrap} does not answer ({type(error).__name__})"
+            ) from error
         finally:
             self._consumer = None
             await consumer.stop()

@@ -1,5 +1,6 @@
 """Whose events are whose, and the committed history of an owner, read from the journal."""
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from itertools import groupby
@@ -45,13 +46,15 @@ def groups(connection: Connection, owners: Collection[str]) -> dict[str, list[st
         .where(customer.c.survivor.in_(ids))
         .order_by(customer.c.survivor)
     )
-    return {
-        str(owner): [str(row.id) for row in members]
-        for owner, members in groupby(rows, lambda row: row.survivor)
-    }
+    found = {owner: [owner] for owner in ids}  # one that no identifier led to yet is alone
+    for owner, members in groupby(rows, lambda row: row.survivor):
+        found[str(owner)] = [str(row.id) for row in members]
+    return found
 
 
-def histories(connection: Connection, ids: Collection[str], streams: Collection[str] = ()) -> Iterable[Envelope]:
+def histories(
+    connection: Connection, ids: Collection[str], streams: Collection[str] = ()
+) -> Iterable[Envelope]:
     """Every event recorded for these customer ids, and every one of these streams that is nobody's."""
     columns = select(*(journal.c[name] for name in COLUMNS))
     for row in connection.execute(columns.where(journal.c.customer.in_(list(ids)))):
@@ -63,10 +66,11 @@ def histories(connection: Connection, ids: Collection[str], streams: Collection[
 
 
 def is_stream(owner: str) -> bool:
-    """A stream's name begins with its category; a customer's id is a bare UUID of 36 characters."""
-    return len(owner) != 36 or owner.count("-") != 4
+    """A stream's name begins with its category; a customer's id is a bare UUID."""
+    return _UUID.fullmatch(owner) is None
 
 
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _WIRES = (CustomersMerged.WIRE, CustomersUnmerged.WIRE)
 
 

@@ -53,13 +53,22 @@ def load(connection: Connection, refs: Iterable[IdentifierRef]) -> Register:
         register.customers.setdefault(str(survivor), Known(str(survivor), since, revision))
     if register.customers:
         held = connection.execute(
-            select(customer.c.survivor, identifier.c.kind, identifier.c.issuer, identifier.c.hash)
+            select(
+                customer.c.survivor,
+                identifier.c.kind,
+                identifier.c.issuer,
+                identifier.c.hash,
+                identifier.c.blocked,
+            )
             .join(customer, customer.c.id == identifier.c.customer)
             .where(customer.c.survivor.in_(list(register.customers)))
         )
-        for survivor, kind, issuer, digest in held:
-            register.customers[str(survivor)].identifiers.add((kind, issuer, digest))
-            register.links.setdefault((kind, issuer, digest), str(survivor))
+        for survivor, kind, issuer, digest, blocked in held:
+            key = (kind, issuer, digest)
+            register.customers[str(survivor)].identifiers.add(key)
+            register.links.setdefault(key, str(survivor))
+            if blocked:
+                register.blocked.add(key)
     return register
 
 
@@ -108,7 +117,9 @@ def write(
                 text("UPDATE customer SET revision = :now WHERE id = :one"), {"now": now, "one": known}
             )
     for key in before.links:
-        if (key in register.blocked) != (key in before.blocked) or register.strangers[key] != before.strangers[key]:
+        if (key in register.blocked) != (key in before.blocked) or register.strangers[
+            key
+        ] != before.strangers[key]:
             connection.execute(
                 text(
                     "UPDATE identifier SET blocked = :blocked, strangers = :strangers "
@@ -145,6 +156,10 @@ def unknown(connection: Connection, keys: Iterable[Key]) -> set[Key]:
             "CAST(:hashes AS text[])) AS k(kind, issuer, hash) WHERE NOT EXISTS (SELECT 1 FROM identifier i "
             "WHERE i.kind = k.kind AND i.issuer = k.issuer AND i.hash = k.hash)"
         ),
-        {"kinds": [k[0] for k in wanted], "issuers": [k[1] for k in wanted], "hashes": [k[2] for k in wanted]},
+        {
+            "kinds": [k[0] for k in wanted],
+            "issuers": [k[1] for k in wanted],
+            "hashes": [k[2] for k in wanted],
+        },
     )
     return {(kind, issuer, digest) for kind, issuer, digest in rows}

@@ -30,6 +30,7 @@ AHEAD = timedelta(hours=24)
 
 
 Label = Annotated[str, msgspec.Meta(max_length=200, pattern=NO_NUL)]
+Sentence = Annotated[str, msgspec.Meta(pattern=NO_NUL)]
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=NO_NUL)]
 
 
@@ -47,9 +48,9 @@ class InboundIdentifier(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 class Unreadable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What an importer says of a line it could not map: code, where, a sentence, the line itself."""
 
-    code: str
-    path: str
-    detail: str
+    code: Label
+    path: Sentence
+    detail: Sentence
     raw: str = ""
 
 
@@ -81,6 +82,8 @@ class Rejected:
     source: str = ""
     source_id: str = ""
     keep: bool = True
+    line: bool = False
+    """An importer could not map it; only importing again can."""
 
 
 @dataclass(slots=True)
@@ -89,6 +92,7 @@ class Pending:
 
     draft: Draft
     event: Event
+    raw: bytes
 
 
 _inbound = msgspec.json.Decoder(Inbound)
@@ -115,15 +119,17 @@ class Intake:
             return Rejected(problem.code, problem.path, problem.detail, raw)
         if item.unreadable is not None:
             told = item.unreadable
-            return Rejected(told.code, told.path, told.detail, raw, item.source, item.source_id)
+            return Rejected(
+                told.code, told.path, told.detail, raw, item.source, item.source_id, line=True
+            )
         try:
-            return self._pending(item, now)
+            return self._pending(item, raw, now)
         except Undecodable as error:
             return Rejected(error.code, error.path, error.detail, raw, item.source, item.source_id)
         except Refused as error:
             return Rejected(error.code, "$.identifiers", error.detail, raw, item.source, item.source_id)
 
-    def _pending(self, item: Inbound, now: datetime) -> Pending:
+    def _pending(self, item: Inbound, raw: bytes, now: datetime) -> Pending:
         entry = registry.find(item.type)
         if entry is None:
             raise Undecodable("unknown_type", "$.type", "no event type has this name")
@@ -145,9 +151,9 @@ class Intake:
             ),
             source=item.source, source_id=item.source_id, origin=item.origin, occurred_at=occurred_at,
             known_at=known_at, known_assumed=assumed, actor=item.actor, cause=item.cause, stream=stream,
-            identifiers=tuple(one.ref for one in values), values=values,
+            about=getattr(event, "touch_id", ""), identifiers=tuple(one.ref for one in values), values=values,
         )  # fmt: skip
-        return Pending(draft, event)
+        return Pending(draft, event, raw)
 
     def identify(self, given: Sequence[InboundIdentifier]) -> tuple[IdentifierValues, ...]:
         """Normalised and hashed, strongest first, each once. Raises `Refused` for what is none."""

@@ -34,6 +34,6 @@ def config(connection: Connection, chain: str) -> Config:
 
 def differences(connection: Connection, chain: str) -> list[object]:
     """What separates the database from the tables in code; empty when they agree."""
-    from alembic.autogenerate import compare_metadata  # noqa: PLC0415  only a test and doctor ask
+    from alembic.autogenerate import compare_metadata
 
     return list(compare_metadata(MigrationContext.configure(connection), CHAINS[chain]))

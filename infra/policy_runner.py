@@ -32,7 +32,7 @@ class PolicyRunner:
             head = connection.execute(select(journal_head.c.position)).scalar_one()
             connection.execute(
                 text(
-                    "INSERT INTO reader_position (reader, partition, topic_id, \"offset\", position, holder) "
+                    'INSERT INTO reader_position (reader, partition, topic_id, "offset", position, holder) '
                     "VALUES (:reader, -1, '', 0, :head, '') ON CONFLICT DO NOTHING"
                 ),
                 {"reader": READER, "head": head},
@@ -48,10 +48,10 @@ class PolicyRunner:
             ).scalar_one()
             connection.execute(
                 text(
-                    "INSERT INTO reader_position (reader, partition, topic_id, \"offset\", position, holder) "
+                    'INSERT INTO reader_position (reader, partition, topic_id, "offset", position, holder) '
                     "VALUES (:reader, :partition, :topic, 0, :first, '') ON CONFLICT (reader, partition) DO "
-                    "UPDATE SET topic_id = :topic, \"offset\" = CASE WHEN reader_position.topic_id = :topic "
-                    "THEN reader_position.\"offset\" ELSE 0 END"
+                    'UPDATE SET topic_id = :topic, "offset" = CASE WHEN reader_position.topic_id = :topic '
+                    'THEN reader_position."offset" ELSE 0 END'
                 ),
                 {"reader": READER, "partition": partition, "topic": topic_id, "first": first},
             )

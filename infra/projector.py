@@ -58,10 +58,10 @@ class Projector:
         with unavailable(), self._engine.begin() as connection:
             connection.execute(
                 text(
-                    "INSERT INTO reader_position (reader, partition, topic_id, \"offset\", position, holder) "
+                    'INSERT INTO reader_position (reader, partition, topic_id, "offset", position, holder) '
                     "VALUES (:reader, :partition, :topic, 0, 0, :holder) ON CONFLICT (reader, partition) DO "
-                    "UPDATE SET holder = :holder, topic_id = :topic, \"offset\" = CASE WHEN "
-                    "reader_position.topic_id = :topic THEN reader_position.\"offset\" ELSE 0 END"
+                    'UPDATE SET holder = :holder, topic_id = :topic, "offset" = CASE WHEN '
+                    'reader_position.topic_id = :topic THEN reader_position."offset" ELSE 0 END'
                 ),
                 {"reader": READER, "partition": partition, "topic": topic_id, "holder": self._holder},
             )
@@ -94,7 +94,9 @@ class Projector:
                 for owner in owners[one.position]:
                     plan = plans.setdefault(owner, _Plan(owner))
                     plan.new.append(one)
-                    plan.anew = plan.anew or isinstance(one.event, (*CHANGING, CustomersMerged, CustomersUnmerged))
+                    plan.anew = plan.anew or isinstance(
+                        one.event, (*CHANGING, CustomersMerged, CustomersUnmerged)
+                    )
         for plan in plans.values():
             plan.new.sort(key=lambda e: e.order)
             last = heads.get(plan.owner)
@@ -120,10 +122,15 @@ class Projector:
             highest = max((e.position for e in batch.envelopes), default=0)
             connection.execute(
                 text(
-                    "UPDATE reader_position SET \"offset\" = :next, position = greatest(position, :highest) "
+                    'UPDATE reader_position SET "offset" = :next, position = greatest(position, :highest) '
                     "WHERE reader = :reader AND partition = :partition"
                 ),
-                {"next": batch.next_offset, "highest": highest, "reader": READER, "partition": batch.partition},
+                {
+                    "next": batch.next_offset,
+                    "highest": highest,
+                    "reader": READER,
+                    "partition": batch.partition,
+                },
             )
 
     def _step(self, connection: Connection, plans: Sequence[_Plan]) -> None:
@@ -181,7 +188,7 @@ def _owners(connection: Connection, envelopes: Iterable[Envelope]) -> dict[int, 
     envelopes = list(envelopes)
     named = {e.customer for e in envelopes if e.customer}
     survivors = identity_store.survivors(connection, named)
-    found = {}
+    found: dict[int, tuple[str, ...]] = {}
     for e in envelopes:
         owner = owner_now(e, survivors)
         found[e.position] = (owner,) if owner else ()

@@ -72,14 +72,16 @@ class Quarantine:
                 .where(quarantine.c.settled_at.is_(None))
                 .group_by(quarantine.c.code)
             )
-            return {code: count for code, count in rows}
+            return {row.code: row[1] for row in rows}
 
     def open_entries(self, *, after: int = 0, code: str | None = None, limit: int = 500) -> list[Held]:
         """Open entries in the order of their ids, opened; one whose key was erased is left out."""
         columns = quarantine.c
         where = [columns.settled_at.is_(None), columns.id > after] + ([columns.code == code] if code else [])
         with unavailable(), self._engine.connect() as connection:
-            rows = connection.execute(select(quarantine).where(*where).order_by(columns.id).limit(limit)).all()
+            rows = connection.execute(
+                select(quarantine).where(*where).order_by(columns.id).limit(limit)
+            ).all()
         keys = self._vault.fetch([_key_id(bytes(row.digest), row.received_at) for row in rows])
         found = []
         for row in rows:

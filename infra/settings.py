@@ -15,19 +15,29 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TOUCHSTONE_", extra="ignore", populate_by_name=True)
 
-    var: Path = Field(Path("var/touchstone"), description="Folder for local data, keys, logs, artifacts")
-    database_url: str = Field("", validation_alias="DATABASE_URL", description="PostgreSQL of the workspace")
-    vault_url: str = Field("", validation_alias="VAULT_URL", description="PostgreSQL of the vault")
-    kafka_bootstrap: str = Field("", validation_alias="KAFKA_BOOTSTRAP", description="host:port of a broker")
-    topic_prefix: str = Field("touchstone", description="First part of every topic's name")
-    gateway_port: int = Field(8471, description="HTTP port of the gateway")
-    api_port: int = Field(8470, description="HTTP port of the API")
-    region: str = Field("US", description="Region of phone numbers written without a country code")
-    zone: str = Field("UTC", description="Zone of customers whose own is not known")
-    workspace: Path | None = Field(None, description="TOML file with the workspace's rules")
-    api_keys: SecretStr = Field(SecretStr(""), description="Keys that may call, separated by commas")
-    master_key: SecretStr = Field(SecretStr(""), description="Base64 of the 32 bytes that wrap data keys")
-    matching_key: SecretStr = Field(SecretStr(""), description="Base64 of the 32 bytes that hash identifiers")
+    var: Path = Field(
+        default=Path("var/touchstone"), description="Folder for local data, keys, logs, artifacts"
+    )
+    database_url: str = Field(
+        default="", validation_alias="DATABASE_URL", description="PostgreSQL of the workspace"
+    )
+    vault_url: str = Field(default="", validation_alias="VAULT_URL", description="PostgreSQL of the vault")
+    kafka_bootstrap: str = Field(
+        default="", validation_alias="KAFKA_BOOTSTRAP", description="host:port of a broker"
+    )
+    topic_prefix: str = Field(default="touchstone", description="First part of every topic's name")
+    gateway_port: int = Field(default=8471, description="HTTP port of the gateway")
+    api_port: int = Field(default=8470, description="HTTP port of the API")
+    region: str = Field(default="US", description="Region of phone numbers written without a country code")
+    zone: str = Field(default="UTC", description="Zone of customers whose own is not known")
+    workspace: Path | None = Field(default=None, description="TOML file with the workspace's rules")
+    api_keys: SecretStr = Field(default=SecretStr(""), description="Keys that may call, separated by commas")
+    master_key: SecretStr = Field(
+        default=SecretStr(""), description="Base64 of the 32 bytes that wrap data keys"
+    )
+    matching_key: SecretStr = Field(
+        default=SecretStr(""), description="Base64 of the 32 bytes that hash identifiers"
+    )
 
     @property
     def gateway_url(self) -> str:

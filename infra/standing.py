@@ -1,15 +1,17 @@
 """How customers stood at a moment, as known then: from the views where they can say it, else folded anew."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, Row, text
 
 from events.case import CaseImported, CaseOpened
-from events.envelope import Envelope
-from events.identity import CustomersMerged
+from events.envelope import Envelope, Event
+from events.identity import CustomersMerged, CustomersUnmerged
+from infra.histories import groups, joined
 from infra.journal import read
 from infra.view_store import ViewStore
 from models.domain.history import CHANGING, effective
@@ -19,7 +21,6 @@ from models.domain.rules import Rules
 from models.projections.customer_360 import Customer360, Customer360Row
 from models.projections.lifecycle import LifecycleView
 from models.projections.projection import Projection, play
-from models.tables.identity import customer
 from models.tables.journal import journal
 
 CHUNK = 5_000
@@ -42,49 +43,38 @@ class Standings:
         self._connection = connection
         self._view, self._cycle = Customer360(zone), LifecycleView(rules.lifecycle)
         self._stores = [ViewStore(self._view), ViewStore(self._cycle)]
-        folded = (*self._view.matches, *self._cycle.matches, *CHANGING, CustomersMerged)
+        folded: set[type[Event]] = {*self._view.matches, *self._cycle.matches, *CHANGING}
+        folded |= {CustomersMerged, CustomersUnmerged}
         self._types = sorted({event.WIRE for event in folded})
 
-    def at(self, moment: datetime, customers: Collection[str]) -> list[Standing]:
-        """Those of the customers who were known by then, by id.
+    def at(self, moment: datetime, customers: Collection[str]) -> Iterator[list[Standing]]:
+        """Those of the customers who were known by then, some at a time.
 
         Two who were merged only later stand apart, each under the id of their own time.
         """
         wanted = sorted(customers)
-        found: list[Standing] = []
         for start in range(0, len(wanted), CHUNK):
-            found += self._some(moment, wanted[start : start + CHUNK])
-        return found
+            yield self._some(moment, wanted[start : start + CHUNK])
 
     def _some(self, moment: datetime, customers: Sequence[str]) -> list[Standing]:
-        groups = self._groups(customers)
-        owner = {member: one for one, members in groups.items() for member in members}
+        known_as = groups(self._connection, customers)
+        owner = {member: one for one, members in known_as.items() for member in members}
         positions: dict[str, int] = defaultdict(int)
         anew: set[str] = set()
         for member, position, stale in self._evidence(moment, list(owner)):
             positions[owner[member]] = max(positions[owner[member]], position or 0)
             if stale:
                 anew.add(owner[member])
-        views, cycles = (store.load(self._connection, set(groups) - anew) for store in self._stores)
+        views, cycles = (store.load(self._connection, set(known_as) - anew) for store in self._stores)
         found = {
             one: Standing(customer=one, view=views[one], lifecycle=cycles[one], position=positions[one])
             for one in views.keys() & cycles.keys()
         }
-        for one in sorted(anew):
-            found |= self._refolded(moment, groups[one])
+        if anew:
+            found |= self._refolded(moment, {one: known_as[one] for one in anew})
         return [self._presented(found[one], moment) for one in sorted(found)]
 
-    def _groups(self, customers: Sequence[str]) -> dict[str, list[str]]:
-        """Customer → every id ever joined with it, its own included."""
-        rows = self._connection.execute(
-            select(customer.c.survivor, customer.c.id).where(customer.c.survivor.in_(customers))
-        )
-        groups: dict[str, list[str]] = defaultdict(list)
-        for survivor, one in rows:
-            groups[str(survivor)].append(str(one))
-        return groups
-
-    def _evidence(self, moment: datetime, ids: list[str]) -> Iterable[Sequence]:  # type: ignore[type-arg]
+    def _evidence(self, moment: datetime, ids: list[str]) -> Sequence[Row[str, int | None, bool]]:
         """Per customer id: the last position that counts, and whether the views say something else.
 
         They do where an event is not folded yet, or is folded and came, or became known, after the moment.
@@ -100,21 +90,30 @@ class Standings:
             {"at": moment, "ids": ids, "types": self._types},
         ).all()
 
-    def _refolded(self, moment: datetime, ids: Sequence[str]) -> dict[str, Standing]:
-        history = read(self._connection, journal.c.customer.in_(ids), journal.c.type.in_(self._types))
-        known = [e for e in history if e.occurred_at <= moment and e.known_at <= moment]
-        joined = _joined(known)
+    def _refolded(self, moment: datetime, groups: Mapping[str, Sequence[str]]) -> dict[str, Standing]:
+        home = self._homes(moment, groups)
+        history = read(self._connection, journal.c.customer.in_(list(home)), journal.c.type.in_(self._types))
         of_owner: dict[str, list[Envelope]] = defaultdict(list)
         for one in history:
-            of_owner[_root(joined, one.customer)].append(one)
+            if one.known_at <= moment:
+                of_owner[home[one.customer]].append(one)
         found = {}
         for owner, events in of_owner.items():
             counted = effective(events, as_of=moment, known_at=moment)
             view, cycle = _played(self._view, counted, owner), _played(self._cycle, counted, owner)
             if view is not None and cycle is not None:
-                position = max(e.position for e in known if _root(joined, e.customer) == owner)
+                position = max(one.position for one in events if one.occurred_at <= moment)
                 found[owner] = Standing(customer=owner, view=view, lifecycle=cycle, position=position)
         return found
+
+    def _homes(self, moment: datetime, groups: Mapping[str, Sequence[str]]) -> dict[str, str]:
+        """Every id → whom it was known to be by then."""
+        home: dict[str, str] = {}
+        for members in groups.values():
+            for member in members:
+                who = joined(self._connection, member, moment) if len(members) > 1 else None
+                home[member] = who.customer if who else member
+        return home
 
     def _presented(self, one: Standing, moment: datetime) -> Standing:
         return Standing(
@@ -147,15 +146,5 @@ def reachable(one: Standing, complaints: Collection[str]) -> Reachable:
     )  # fmt: skip
 
 
-def _joined(known: Iterable[Envelope]) -> dict[str, str]:
-    return {e.event.absorbed: e.event.survivor for e in known if isinstance(e.event, CustomersMerged)}
-
-
-def _root(joined: dict[str, str], one: str) -> str:
-    while one in joined:
-        one = joined[one]
-    return one
-
-
-def _played(view: Projection, history: Iterable[Envelope], owner: str):  # type: ignore
+def _played(view: Projection[Any], history: Iterable[Envelope], owner: str) -> Any:
     return play(view, history, owner).get(owner)

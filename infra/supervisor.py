@@ -32,7 +32,11 @@ class Spec:
 
 class _Child:
     def __init__(self, spec: Spec, folder: Path, env: Mapping[str, str]) -> None:
-        self.spec, self._env, self.path = spec, {**env, SUPERVISED: str(os.getpid())}, folder / f"{spec.name}.log"
+        self.spec, self._env, self.path = (
+            spec,
+            {**env, SUPERVISED: str(os.getpid())},
+            folder / f"{spec.name}.log",
+        )
         self.process: subprocess.Popen[bytes] | None = None
         self.started, self.not_before = 0.0, 0.0
 

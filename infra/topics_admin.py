@@ -15,7 +15,7 @@ def create_topics(bootstrap: str, prefix: str) -> list[str]:
     admin = AdminClient({"bootstrap.servers": bootstrap})
     try:
         there = set(admin.list_topics(timeout=TIMEOUT).topics)
-        wanted = {name: "-1" for name in [events_topic(prefix), *family_topics(prefix)]}
+        wanted = dict.fromkeys([events_topic(prefix), *family_topics(prefix)], "-1")
         wanted[intake_topic(prefix)] = str(DAY_MS)
         new = [
             NewTopic(name, PARTITIONS, config={"retention.ms": kept, "cleanup.policy": "delete"})

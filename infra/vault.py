@@ -3,7 +3,6 @@
 import base64
 import os
 from collections.abc import Iterable, Mapping
-from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -76,6 +75,4 @@ class Vault:
     def forget(self, key_ids: Iterable[str]) -> int:
         """Delete keys, and with them every value they sealed; how many there were."""
         with unavailable(), self._engine.begin() as connection:
-            return connection.execute(
-                delete(data_key).where(data_key.c.key_id.in_(list(key_ids)))
-            ).rowcount
+            return connection.execute(delete(data_key).where(data_key.c.key_id.in_(list(key_ids)))).rowcount

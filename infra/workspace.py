@@ -53,7 +53,10 @@ def open_workspace(settings: Settings, clock: Clock | None = None) -> Workspace:
     if not settings.database_url:
         raise ValueError("DATABASE_URL is not set: point it at PostgreSQL, or let `touchstone up` start one")
     clock = clock or SystemClock()
-    engine, vault_engine = engine_for(settings.database_url), engine_for(settings.vault_url or settings.database_url)
+    engine, vault_engine = (
+        engine_for(settings.database_url),
+        engine_for(settings.vault_url or settings.database_url),
+    )
     matcher, vault = Matcher(settings.matching), Vault(vault_engine, settings.master)
     return Workspace(
         settings=settings, rules=load_rules(settings.workspace), clock=clock, engine=engine,

@@ -1,0 +1,1 @@
+"""What we know and decide: rules, projections, policies (pure), and the tables."""

@@ -1,0 +1,1 @@
+"""What runs: gateway, workers, API, command line."""

@@ -34,7 +34,9 @@ def artifacts_folder(workspace: Workspace) -> Path:
     return workspace.settings.var / "artifacts"
 
 
-def train(workspace: Workspace, issuer: str | None = None, *, until: datetime | None = None, horizon_days: int = 180) -> Artifact:
+def train(
+    workspace: Workspace, issuer: str | None = None, *, until: datetime | None = None, horizon_days: int = 180
+) -> Artifact:
     """Train on what is in the journal, judge on the latest cut, register what passed its checks.
 
     The same histories, rules and code give the artifact that is there already. `until` (exclusive)
@@ -78,7 +80,12 @@ def score_everyone(
             for one in scores[start : start + CHUNK]
         ])  # fmt: skip
     return Scoring(
-        run=run, artifact=artifact.card.id, as_of=moment, horizon_days=spec.horizon_days, scores=scores, new=new
+        run=run,
+        artifact=artifact.card.id,
+        as_of=moment,
+        horizon_days=spec.horizon_days,
+        scores=scores,
+        new=new,
     )
 
 

@@ -18,6 +18,9 @@ STRENGTH: tuple[IdentifierKind, ...] = get_args(IdentifierKind)
 GLOBAL_KINDS = frozenset({"phone", "email", "national_id"})
 """Kinds that mean the same person wherever they appear; all others are unique within their issuer."""
 
+LONGEST = 320
+"""Characters of the longest mail address there can be; nothing else is longer."""
+
 _MOBILE = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
 
 
@@ -37,25 +40,25 @@ def normalise(kind: str, issuer: str, value: str, region: str) -> Normalised:
     Raises `Refused` with a code (`phone_invalid`, `email_invalid`, `identifier_empty`,
     `identifier_kind`, `issuer_missing`) whose sentence never repeats the value.
     """
-    text = unicodedata.normalize("NFKC", value).strip()
-    if not text or len(text) > 320:
-        raise Refused("identifier_empty", f"the {kind} is empty or longer than 320 characters")
+    if kind not in STRENGTH:
+        raise Refused("identifier_kind", f"the kinds of identifiers are {', '.join(STRENGTH)}")
+    text = unicodedata.normalize("NFKC", value).strip() if len(value) <= LONGEST else ""
+    if not text or len(text) > LONGEST:
+        raise Refused("identifier_empty", f"the {kind} is empty or longer than {LONGEST} characters")
     match kind:
         case "phone":
             return _phone(text, region)
         case "email":
             return _email(text)
-        case _ if kind in STRENGTH:
+        case _:
             if kind not in GLOBAL_KINDS and not issuer:
                 raise Refused("issuer_missing", f"an identifier of kind {kind} needs its issuer")
-            return Normalised(kind, "" if kind in GLOBAL_KINDS else issuer, text, {})
-        case _:
-            raise Refused("identifier_kind", f"no identifier is of kind {kind!r}"[:80])
+            return Normalised(kind, "" if kind in GLOBAL_KINDS else issuer, text, {})  # type: ignore[arg-type]
 
 
-def strongest_first(kind: str) -> int:
+def strongest_first(kind: IdentifierKind) -> int:
     """Sort key: 0 for the kind trusted most."""
-    return STRENGTH.index(kind)  # type: ignore[arg-type]
+    return STRENGTH.index(kind)
 
 
 def _phone(text: str, region: str) -> Normalised:

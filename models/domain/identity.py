@@ -60,67 +60,95 @@ class Register:
             if not usable:
                 return Recognised("", learnt)
             known = self._known(usable)
-            if not known:
-                return Recognised(self._mint(usable, position, new_id, learnt), learnt)
             if len(known) > 1:
                 self._join(known, usable, learnt)
-                known = self._known(usable)
-            strongest = self.links.get(usable[0].key)
-            home = self.customers[strongest] if strongest else known[0]
-            crowded = self._link_unknown(home, usable, position, new_id, learnt)
-            if crowded is None:
-                return Recognised(self.links[usable[0].key], learnt)
-            self._block(crowded, "shared_by_many", learnt)  # and look again without it
+            home, shared = self._home(usable, position, new_id, learnt)
+            if home is not None:
+                shared = self._link_unknown(home, usable, position, new_id, learnt)
+                if shared is None:
+                    return Recognised(home.customer, learnt)
+            if shared is not None:
+                self._block(shared, "shared_by_many", learnt)  # and look again without it
 
     def _known(self, refs: Iterable[IdentifierRef]) -> list[Known]:
         """The customers these identifiers lead to, oldest first."""
         found = {self.links[ref.key] for ref in refs if ref.key in self.links}
         return sorted((self.customers[one] for one in found), key=lambda known: (known.since, known.customer))
 
-    def _mint(
+    def _home(
         self, refs: Sequence[IdentifierRef], position: int, new_id: Callable[[], str], learnt: list[Event]
-    ) -> str:
-        known = Known(new_id(), position)
-        self.customers[known.customer] = known
-        for ref in refs:
-            self._link(known, ref, learnt)
-        return known.customer
-
-    def _link(self, known: Known, ref: IdentifierRef, learnt: list[Event]) -> None:
-        self.links[ref.key] = known.customer
-        known.identifiers.add(ref.key)
-        known.revision += 1
-        learnt.append(IdentifierLinked(customer=known.customer, identifier=ref))
+    ) -> tuple[Known | None, IdentifierRef | None]:
+        """The customer of the strongest identifier; or none, and the identifier that too many share."""
+        first, near = refs[0], next((ref for ref in refs if ref.key in self.links), None)
+        if near is None:
+            return self._mint(first, position, new_id, learnt), None
+        home = self.customers[self.links[near.key]]
+        if near is first:
+            return home, None
+        why = self._against_link(home, first)
+        if not why:
+            self._link(home, first, learnt)
+            return home, None
+        shared = self._to_blame(home, refs, why)
+        if shared is not None:
+            return None, shared
+        return self._apart(home, first, why, position, new_id, learnt), None
 
     def _link_unknown(
         self, home: Known, refs: Sequence[IdentifierRef], position: int, new_id: Callable[[], str],
         learnt: list[Event],
     ) -> IdentifierRef | None:  # fmt: skip
         """Link what is new to `home`; returns the identifier that too many share, if that shows here."""
-        unknown = [ref for ref in refs if ref.key not in self.links]
-        bridge = next((ref for ref in reversed(refs) if self.links.get(ref.key) == home.customer), None)
-        for ref in unknown:
-            if _vetoes(home.identifiers, {ref.key}):
-                assert bridge is not None
-                return self._keep_apart(bridge, ref, refs, position, new_id, learnt)
-            if sum(key[0] == ref.kind for key in home.identifiers) >= LIMIT[ref.kind]:
-                return bridge
-            self._link(home, ref, learnt)
+        for ref in refs:
+            if ref.key in self.links:
+                continue
+            why = self._against_link(home, ref)
+            if not why:
+                self._link(home, ref, learnt)
+                continue
+            shared = self._to_blame(home, refs, why)
+            if shared is not None:
+                return shared
+            self._apart(home, ref, why, position, new_id, learnt)
         return None
 
-    def _keep_apart(
-        self, bridge: IdentifierRef, ref: IdentifierRef, refs: Sequence[IdentifierRef], position: int,
-        new_id: Callable[[], str], learnt: list[Event],
-    ) -> IdentifierRef | None:  # fmt: skip
-        """A new account on a known phone: another customer, who shares it; too often, and it is blocked."""
-        home = self.links[bridge.key]
-        self.strangers[bridge.key] += 1
-        if self.strangers[bridge.key] >= SHARED_BY:
-            return bridge
-        fresh = [one for one in refs if one.key not in self.links]
-        other = self._mint([ref, *(one for one in fresh if one is not ref)], position, new_id, learnt)
-        self._propose(self.customers[other], home, "veto", learnt)
-        return None
+    def _against_link(self, home: Known, ref: IdentifierRef) -> str:
+        if _vetoes(home.identifiers, {ref.key}):
+            return "veto"
+        return "limit" if self._counts(home.identifiers)[ref.kind] >= LIMIT[ref.kind] else ""
+
+    def _to_blame(self, home: Known, refs: Sequence[IdentifierRef], why: str) -> IdentifierRef | None:
+        """The identifier that connects strangers too often by now; never one that says who somebody is."""
+        leading = [ref for ref in refs if self.links.get(ref.key) == home.customer]
+        if any(ref.kind in VETO_KINDS for ref in leading):
+            return None
+        if why == "limit":
+            return leading[-1]
+        self.strangers[leading[-1].key] += 1
+        return leading[-1] if self.strangers[leading[-1].key] >= SHARED_BY else None
+
+    def _apart(
+        self, home: Known, ref: IdentifierRef, why: str, position: int, new_id: Callable[[], str],
+        learnt: list[Event],
+    ) -> Known:  # fmt: skip
+        """A customer of its own for what may not be `home`'s, say a second account on a known phone."""
+        other = self._mint(ref, position, new_id, learnt)
+        self._propose(other, home.customer, why, learnt)
+        return other
+
+    def _mint(
+        self, ref: IdentifierRef, position: int, new_id: Callable[[], str], learnt: list[Event]
+    ) -> Known:
+        known = Known(new_id(), position)
+        self.customers[known.customer] = known
+        self._link(known, ref, learnt)
+        return known
+
+    def _link(self, known: Known, ref: IdentifierRef, learnt: list[Event]) -> None:
+        self.links[ref.key] = known.customer
+        known.identifiers.add(ref.key)
+        known.revision += 1
+        learnt.append(IdentifierLinked(customer=known.customer, identifier=ref))
 
     def _join(self, known: list[Known], refs: Sequence[IdentifierRef], learnt: list[Event]) -> None:
         """Merge the customers a touch belongs to, oldest surviving; a veto or a limit only proposes."""
@@ -130,7 +158,9 @@ class Register:
             if why:
                 self._propose(other, survivor.customer, why, learnt)
                 continue
-            resting = tuple(ref for ref in refs if self.links.get(ref.key) in (survivor.customer, other.customer))
+            resting = tuple(
+                ref for ref in refs if self.links.get(ref.key) in (survivor.customer, other.customer)
+            )
             for key in other.identifiers:
                 self.links[key] = survivor.customer
             self.absorbed[other.customer] = survivor.customer
@@ -143,8 +173,12 @@ class Register:
     def _against(self, one: Known, other: Known) -> str:
         if _vetoes(one.identifiers, other.identifiers):
             return "veto"
-        kinds = Counter(key[0] for key in one.identifiers | other.identifiers)
+        kinds = self._counts(one.identifiers | other.identifiers)
         return "limit" if any(count > LIMIT[kind] for kind, count in kinds.items()) else ""
+
+    def _counts(self, keys: Iterable[Key]) -> Counter[str]:
+        """How many there are of each kind; a blocked one says nothing, and so counts for nothing."""
+        return Counter(key[0] for key in keys if key not in self.blocked)
 
     def _propose(self, known: Known, other: str, why: str, learnt: list[Event]) -> None:
         known.revision += 1
@@ -152,7 +186,7 @@ class Register:
 
     def _block(self, ref: IdentifierRef, why: str, learnt: list[Event]) -> None:
         self.blocked.add(ref.key)
-        learnt.append(IdentifierBlocked(key="|".join(ref.key), identifier=ref, why=why))
+        learnt.append(IdentifierBlocked(key=ref.hash, identifier=ref, why=why))
 
 
 def _vetoes(one: set[Key], other: set[Key]) -> bool:

@@ -82,7 +82,11 @@ def advance(state: Lifecycle, at: datetime, rules: LifecycleRules) -> Lifecycle:
 def next_due(state: Lifecycle, rules: LifecycleRules) -> datetime | None:
     """When time alone will next change the stage, if nothing happens; None if never."""
     for moment in sorted(_boundaries(state, rules)):
-        if moment > state.upto and state.now is not None and _stage(state, moment, rules)[0] != state.now.stage:
+        if (
+            moment > state.upto
+            and state.now is not None
+            and _stage(state, moment, rules)[0] != state.now.stage
+        ):
             return moment
     return None
 
@@ -111,7 +115,9 @@ def _take(state: Lifecycle, envelope: Envelope, rules: LifecycleRules) -> Lifecy
             return replace(state, warned_by=None, scores=())
         case CancelRequested():
             return replace(state, warned_by=("cancel_requested", envelope.event_id))
-        case TouchRecorded(signals=signals) | TouchSignalled(signals=signals) if rules.leaving_signals & set(signals):
+        case TouchRecorded(signals=signals) | TouchSignalled(signals=signals) if rules.leaving_signals & set(
+            signals
+        ):
             return replace(state, warned_by=("words_of_leaving", envelope.event_id))
         case ChurnScored(probability=probability):
             return _scored(state, probability, envelope.event_id, rules)
@@ -138,7 +144,12 @@ def _active(state: Lifecycle, envelope: Envelope) -> Lifecycle:
             gaps = {**gaps, gap: gaps.get(gap, 0) + 1}
     first = (at, envelope.event_id) if state.first_at is None else (state.first_at, state.first_because)
     return msgspec.structs.replace(
-        state, first_at=first[0], first_because=first[1], last_active=at, last_because=envelope.event_id, gaps=gaps
+        state,
+        first_at=first[0],
+        first_because=first[1],
+        last_active=at,
+        last_because=envelope.event_id,
+        gaps=gaps,
     )
 
 

@@ -231,11 +231,11 @@ def evolve(state: Opportunity, envelope: Envelope) -> Opportunity:
         case OpportunityStaged(stage=stage):
             return _enter(state, stage, at)
         case OpportunityValued():
-            return replace(
-                state, value=event.value, currency=event.currency, probability=event.probability
-            )
+            return replace(state, value=event.value, currency=event.currency, probability=event.probability)
         case OpportunityWon():
-            value, currency = (state.value, state.currency) if event.value is None else (event.value, event.currency)
+            value, currency = (
+                (state.value, state.currency) if event.value is None else (event.value, event.currency)
+            )
             return _enter(replace(state, value=value, currency=currency, due_at=None, clock=""), "won", at)
         case OpportunityLost(why=why):
             return _enter(replace(state, why=why, due_at=None, clock=""), "lost", at)

@@ -1,4 +1,4 @@
-"""The settings of a workspace's rules: windows, thresholds, stages, clocks, legal bases. Defaults run as they are."""
+"""A workspace's rules: windows, thresholds, stages, clocks, legal bases. All have defaults."""
 
 import tomllib
 from datetime import timedelta

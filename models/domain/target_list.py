@@ -89,14 +89,17 @@ class Brief(Struct, frozen=True, kw_only=True):
     seed: str
 
 
-class _Priced(Struct, frozen=True):
+class Priced(Struct, frozen=True):
+    """A candidate who may be contacted; `key` sorts by expected profit, the best first."""
+
     candidate: Candidate
     permitted: Permitted
     profit: Decimal
     spend: Decimal
+    key: tuple[Decimal, Decimal, float, int, str]
 
 
-def rows(brief: Brief, candidates: Iterable[Candidate]) -> list[ListRow]:
+def build(brief: Brief, candidates: Iterable[Candidate]) -> list[ListRow]:
     """Every candidate's row in canonical order: members by rank, hold-out, beyond, suppressed.
 
     Whoever may not be contacted is suppressed first. The others are ranked by expected profit and cut
@@ -105,14 +108,14 @@ def rows(brief: Brief, candidates: Iterable[Candidate]) -> list[ListRow]:
     it differs from the members by chance alone.
     """
     suppressed: list[tuple[str, Candidate]] = []
-    priced: list[_Priced] = []
+    priced: list[Priced] = []
     for candidate in candidates:
-        found = refusal(candidate, brief)
-        if isinstance(found, Permitted):
-            priced.append(_price(candidate, found, brief))
-        else:
+        found = judge(candidate, brief)
+        if isinstance(found, str):
             suppressed.append((found, candidate))
-    priced.sort(key=_rank_key)
+        else:
+            priced.append(found)
+    priced.sort(key=lambda one: one.key)
     suppressed.sort(key=lambda pair: (pair[0], pair[1].order, pair[1].customer))
     chosen, beyond = _cut(priced, brief.rules)
     held = drawn([one.candidate.customer for one in chosen], brief.rules.holdout, brief.seed)
@@ -126,20 +129,24 @@ def rows(brief: Brief, candidates: Iterable[Candidate]) -> list[ListRow]:
     ]
 
 
-def refusal(candidate: Candidate, brief: Brief) -> Permitted | str:
-    """The channel to use, or the one rule that says no.
+def judge(candidate: Candidate, brief: Brief) -> Priced | str:
+    """What contacting a candidate is expected to bring, or the one rule that forbids it.
 
     First what `permission` says, then `no_score`, then `no_value`: nothing the customer bought or holds
     has a price in the list's currency.
     """
-    found = permission(
-        candidate.reachable, brief.purpose, brief.rules.channels, brief.rules.legal_basis, brief.reach
-    )
+    rules = brief.rules
+    found = permission(candidate.reachable, brief.purpose, rules.channels, rules.legal_basis, brief.reach)
     if isinstance(found, str):
         return found
     if candidate.probability is None:
         return "no_score"
-    return found if candidate.value is not None else "no_value"
+    if candidate.value is None:
+        return "no_value"
+    cost = rules.cost_of(found.channel)
+    profit, spend = expected(brief.purpose, candidate.probability, candidate.value, rules, cost)
+    key = (-profit, -candidate.value, -candidate.probability, candidate.order, candidate.customer)
+    return Priced(candidate, found, profit, spend, key)
 
 
 def drawn(customers: Sequence[str], share: float, seed: str) -> frozenset[str]:
@@ -170,30 +177,10 @@ def window(as_of: datetime, days_open: int) -> tuple[datetime, datetime]:
     return begin, begin + timedelta(days=days_open)
 
 
-def _price(candidate: Candidate, permitted: Permitted, brief: Brief) -> _Priced:
-    assert candidate.probability is not None
-    assert candidate.value is not None
-    rules = brief.rules
-    profit, spend = expected(
-        brief.purpose, candidate.probability, candidate.value, rules, rules.cost_of(permitted.channel)
-    )
-    return _Priced(candidate, permitted, profit, spend)
-
-
-def _rank_key(one: _Priced) -> tuple[Decimal, Decimal, float, int, str]:
-    candidate = one.candidate
-    return (
-        -one.profit, -(candidate.value or 0), -(candidate.probability or 0), candidate.order,
-        candidate.customer,
-    )  # fmt: skip
-
-
-def _cut(
-    ranked: Sequence[_Priced], rules: ListRules
-) -> tuple[list[_Priced], list[tuple[str, _Priced]]]:
+def _cut(ranked: Sequence[Priced], rules: ListRules) -> tuple[list[Priced], list[tuple[str, Priced]]]:
     """Those to contact, and those beyond with the rule that cut them off."""
-    chosen: list[_Priced] = []
-    beyond: list[tuple[str, _Priced]] = []
+    chosen: list[Priced] = []
+    beyond: list[tuple[str, Priced]] = []
     spent, closed_by = Decimal(0), ""
     for one in ranked:
         if one.profit <= 0:
@@ -211,7 +198,7 @@ def _cut(
     return chosen, beyond
 
 
-def _row(one: _Priced, brief: Brief, part: Part, *, rule: str = "", rank: int = 0) -> ListRow:
+def _row(one: Priced, brief: Brief, part: Part, *, rule: str = "", rank: int = 0) -> ListRow:
     begin, end = window(brief.as_of, brief.rules.days_open)
     return msgspec.structs.replace(
         _left_out(rule, one.candidate, brief), part=part, rank=rank, profit=one.profit,

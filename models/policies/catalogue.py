@@ -1,5 +1,6 @@
 """The plain list of all policies."""
 
 from models.policies.opportunity import RouteCaptured
+from models.policies.policy import Policy
 
-POLICIES = (RouteCaptured,)
+POLICIES: tuple[type[Policy], ...] = (RouteCaptured,)

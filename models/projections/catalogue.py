@@ -7,7 +7,7 @@ from models.projections.pipeline import Pipeline
 from models.projections.projection import Projection
 from models.projections.timeline import Timeline
 
-PROJECTIONS = (Timeline, Customer360, LifecycleView, Pipeline)
+PROJECTIONS: tuple[type[Projection], ...] = (Timeline, Customer360, LifecycleView, Pipeline)
 
 
 def projections(rules: Rules, zone: str = "UTC") -> tuple[Projection, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -27,6 +28,7 @@ from events.touch import TouchRecorded
 from models.domain.contact import converses, is_contact
 from models.projections.projection import Projection
 
+T = TypeVar("T")
 KEPT = timedelta(hours=50)
 """Contacts are kept this long before the newest: a day in any zone, and the hours around it."""
 
@@ -149,7 +151,9 @@ class Customer360(Projection[Customer360Row]):
         """Today is the customer's own day; a consent that has run out is none."""
         zone = ZoneInfo(zone_of(row, self._zone))
         today = at.astimezone(zone).date()
-        count = sum(contact.at.astimezone(zone).date() == today for contact in row.contacts if contact.at <= at)
+        count = sum(
+            contact.at.astimezone(zone).date() == today for contact in row.contacts if contact.at <= at
+        )
         consents = {
             key: consent for key, consent in row.consents.items()
             if consent.expires_at is None or consent.expires_at > at
@@ -242,7 +246,9 @@ def _withdrawn(row: Customer360Row, envelope: Envelope) -> Customer360Row:
 
 
 def _with_consent(row: Customer360Row, consent: ConsentState) -> Customer360Row:
-    key = f"{consent.channel or '*'}/{consent.purpose or '*'}" + (f"/{consent.scope}" if consent.scope else "")
+    key = f"{consent.channel or '*'}/{consent.purpose or '*'}" + (
+        f"/{consent.scope}" if consent.scope else ""
+    )
     return msgspec.structs.replace(row, consents={**row.consents, key: consent})
 
 
@@ -276,9 +282,7 @@ def _with_contact(row: Customer360Row, contact: Contact) -> Customer360Row:
         )
     else:
         contacts = (*(one for one in row.contacts if one.at >= contact.at - KEPT), contact)
-    return msgspec.structs.replace(
-        row, contacts=contacts, contacts_ever=row.contacts_ever + (not known)
-    )
+    return msgspec.structs.replace(row, contacts=contacts, contacts_ever=row.contacts_ever + (not known))
 
 
 def _contact_told(row: Customer360Row, envelope: Envelope) -> Customer360Row:
@@ -331,7 +335,7 @@ def _scored(row: Customer360Row, envelope: Envelope) -> Customer360Row:
     return msgspec.structs.replace(row, churn=foretold)
 
 
-def _without(mapping: dict, key: str) -> dict:  # type: ignore[type-arg]
+def _without(mapping: dict[str, T], key: str) -> dict[str, T]:
     return {one: value for one, value in mapping.items() if one != key}
 
 

@@ -42,9 +42,7 @@ class Projection(Generic[Row]):
         return type(event) in self.matches
 
 
-def play(
-    projection: Projection[Row], history: Iterable[Envelope], owner: str
-) -> dict[str, Row]:
+def play(projection: Projection[Row], history: Iterable[Envelope], owner: str) -> dict[str, Row]:
     """Fold a history (in fold order) from nothing: the rows by key."""
     rows: dict[str, Row] = {}
     for envelope in history:

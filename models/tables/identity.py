@@ -13,7 +13,9 @@ identifier = Table(
     Column("hash", Text, primary_key=True),
     Column("customer", UUID, nullable=False, comment="as first linked; follow customer.survivor"),
     Column("blocked", Boolean, nullable=False, default=False),
-    Column("strangers", Integer, nullable=False, default=0, comment="times it stood between vetoed customers"),
+    Column(
+        "strangers", Integer, nullable=False, default=0, comment="times it stood between vetoed customers"
+    ),
     Column("key_id", Text, nullable=True, comment="the vault's key of the sealed value"),
     Column("sealed", LargeBinary, nullable=True),
     Index("identifier_customer", "customer"),

@@ -11,8 +11,11 @@ target_list = Table(
     Column("list_id", Text, primary_key=True),
     Column("purpose", Text, nullable=False),
     Column("as_of", Instant, nullable=False),
+    Column("origin", Text, nullable=False, comment="live, or replay for a past moment"),
     Column("published", LargeBinary, nullable=False, comment="the target_list.published event's data"),
     Column("built_at", Instant, nullable=False),
+    Column("recorded_at", Instant, nullable=True, comment="empty until all its events are in the journal"),
+    Index("target_list_built", "built_at"),
 )
 
 target_list_row = Table(

@@ -25,7 +25,9 @@ async def read_items(request: Request) -> list[bytes]:
     body = unpack(await _read(request))
     start = body.lstrip(b" \t\r\n\xef\xbb\xbf")[:1]
     if not start:
-        raise BadBody(400, "empty_body", "the body is empty: send one event as an object, or an array of them")
+        raise BadBody(
+            400, "empty_body", "the body is empty: send one event as an object, or an array of them"
+        )
     if start == b"{":
         return [body]
     if start != b"[":

@@ -4,16 +4,17 @@ import asyncio
 import os
 import socket
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 
+from events.topics import events_topic
 from infra.feeds import Feed, JournalFeed, KafkaFeed
 from infra.ids import new_id
 from infra.policy_runner import PolicyRunner
 from infra.projector import Fenced, Projector
 from infra.sweeper import Sweeper
 from infra.workspace import Workspace
-from events.topics import events_topic
 from models.errors import Unavailable
 from models.policies.catalogue import POLICIES
 from models.projections.catalogue import projections
@@ -34,9 +35,7 @@ def feed(workspace: Workspace, group: str, *, live_only: bool = False) -> Feed:
     if not settings.kafka_bootstrap:
         return JournalFeed(workspace.engine, live_only=live_only)
     topic = events_topic(settings.topic_prefix)
-    return KafkaFeed(
-        settings.kafka_bootstrap, topic, f"{settings.topic_prefix}.{group}", live_only=live_only
-    )
+    return KafkaFeed(settings.kafka_bootstrap, topic, f"{settings.topic_prefix}.{group}", live_only=live_only)
 
 
 async def project(workspace: Workspace) -> None:
@@ -47,7 +46,7 @@ async def project(workspace: Workspace) -> None:
         projector = Projector(workspace.engine, rules, holder())
         source = feed(workspace, "projector")
         async for batches in source.batches(projector.claim):
-            await _patiently(lambda: projector.fold(batches))
+            await _patiently(partial(projector.fold, batches))
 
     await _for_ever("projector", run)
 
@@ -61,7 +60,7 @@ async def react(workspace: Workspace) -> None:
         await asyncio.to_thread(runner.begin)
         source = feed(workspace, "policies", live_only=True)
         async for batches in source.batches(runner.claim):
-            await _patiently(lambda: runner.react(batches))
+            await _patiently(partial(runner.react, batches))
 
     await _for_ever("policies", run)
 

@@ -1,0 +1,287 @@
+"""One turn at the journal: dedupe, revisions, identity and positions, all under its lock."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import Connection, select, text, update
+
+from events import codec, registry
+from events.envelope import Event, IdentifierRef
+from events.identity import CustomersMerged, IdentifierBlocked, IdentifierLinked, MergeProposed
+from events.vocabulary import Origin
+from infra import identity_store
+from infra.clock import Clock
+from infra.database import copy_rows
+from infra.ids import new_id
+from models.domain.identity import Register
+from models.tables.journal import journal, journal_head
+
+COLUMNS = (
+    "position", "event_id", "type", "schema", "stream", "revision", "source", "source_id", "digest",
+    "customer", "origin", "occurred_at", "known_at", "known_assumed", "recorded_at", "actor", "cause",
+    "identifiers", "data",
+)  # fmt: skip
+NO_REFS = b"[]"
+
+_encode = msgspec.json.Encoder().encode
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+@dataclass(slots=True)
+class IdentifierValues:
+    """An identifier on its way in: its reference, its value in the clear, and sealed if it is new."""
+
+    ref: IdentifierRef
+    clear: str = field(repr=False)
+    key_id: str | None = None
+    sealed: bytes | None = None
+
+
+@dataclass(slots=True)
+class Draft:
+    """An event ready to be appended: sealed, encoded, hashed. `known_at` None means at recording.
+
+    `customer` is set where the writer knows whose it is; `about` is the event that this one corrects, and
+    then it is the customer of that; else its identifiers say it.
+    """
+
+    event_id: str
+    type: str
+    schema: int
+    data: bytes
+    digest: bytes
+    source: str
+    source_id: str
+    origin: Origin
+    occurred_at: datetime
+    known_at: datetime | None = None
+    known_assumed: bool = False
+    actor: str = ""
+    cause: str = ""
+    stream: str = ""
+    customer: str = ""
+    about: str = ""
+    identifiers: tuple[IdentifierRef, ...] = ()
+    values: tuple[IdentifierValues, ...] = ()
+
+
+@dataclass(slots=True)
+class Item:
+    """What is appended all or nothing: events, and the revision each of their streams must have."""
+
+    drafts: tuple[Draft, ...]
+    expected: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Accepted:
+    """Recorded, and committed when the caller sees this."""
+
+    event_ids: tuple[str, ...]
+    customer: str
+    position: int
+
+
+@dataclass(slots=True)
+class Duplicate:
+    """Recorded before under this source and source id; `content_differs` says so if it was not the same."""
+
+    event_id: str
+    customer: str
+    code: str = ""
+
+
+@dataclass(slots=True)
+class Stale:
+    """A stream moved on since the decision was made; nothing of the item was written."""
+
+    stream: str
+    revision: int
+
+
+@dataclass(slots=True)
+class Broken:
+    """The database takes its neighbours, but not this item: a defect of ours; `kind` names the error."""
+
+    kind: str
+
+
+Verdict = Accepted | Duplicate | Stale | Broken
+
+
+def append(connection: Connection, items: Sequence[Item], clock: Clock) -> list[Verdict]:
+    """The critical section, in the caller's transaction.
+
+    The lock is a statement of its own, so that a poller never skips a row.
+    """
+    position, last = connection.execute(
+        select(journal_head.c.position, journal_head.c.recorded_at).with_for_update()
+    ).one()
+    recorded_at = max(clock.now(), last)
+    section = _Section(connection, items, position, recorded_at)
+    verdicts = [section.take(item) for item in items]
+    section.write()
+    return verdicts
+
+
+class _Section:
+    """One turn at the journal: what was loaded, and what will be written."""
+
+    def __init__(
+        self, connection: Connection, items: Sequence[Item], position: int, recorded_at: datetime
+    ) -> None:
+        self._connection, self._start, self._position, self._now = connection, position, position, recorded_at
+        drafts = [draft for item in items for draft in item.drafts]
+        self._seen = _recorded(connection, drafts)
+        self._revisions = _revisions(connection, {draft.stream for draft in drafts if draft.stream})
+        refs = {ref.key: ref for draft in drafts for ref in draft.identifiers}
+        self._register = identity_store.load(connection, refs.values()) if refs else Register()
+        self._before = identity_store.remember(self._register)
+        self._sealed: dict[tuple[str, str, str], IdentifierValues] = {}
+        self._rows: list[tuple[object, ...]] = []
+        for draft in drafts:
+            draft.customer = draft.customer or _customer_of(connection, draft.about)
+        self._survivors = identity_store.survivors(connection, {d.customer for d in drafts if d.customer})
+
+    def take(self, item: Item) -> Verdict:
+        """Dedupe first, then revision, then identity; the order matters for what a repeat is told."""
+        first = item.drafts[0]
+        known = self._seen.get((first.source, first.source_id))
+        if known is not None:
+            event_id, digest, customer = known
+            return Duplicate(event_id, customer, "" if digest == first.digest else "content_differs")
+        for stream, expected in self._expected(item).items():
+            if self._revisions.get(stream, 0) != expected:
+                return Stale(stream, self._revisions.get(stream, 0))
+        customer, at = "", 0
+        for draft in item.drafts:
+            owner, at = self._record(draft)
+            customer = owner or customer
+        return Accepted(tuple(draft.event_id for draft in item.drafts), customer, at)
+
+    def _expected(self, item: Item) -> dict[str, int]:
+        return item.expected or {draft.stream: 0 for draft in item.drafts if draft.stream}
+
+    def _record(self, draft: Draft) -> tuple[str, int]:
+        learnt: list[Event] = []
+        customer = self._survivors.get(draft.customer, draft.customer)
+        if not customer and draft.identifiers:
+            found = self._register.recognise(draft.identifiers, self._position + 1, new_id)
+            customer, learnt = found.customer, found.learnt
+            for value in draft.values:
+                self._sealed.setdefault(value.ref.key, value)
+        merges = [event for event in learnt if isinstance(event, CustomersMerged)]
+        for event in merges:  # a merge comes before the touch that showed it
+            self._derive(draft, event, learnt.index(event), customer)
+        self._row(draft, customer)
+        at = self._position
+        for number, event in enumerate(learnt):  # a link after it: the fold meets facts first
+            if not isinstance(event, CustomersMerged):
+                self._derive(draft, event, number, customer)
+        return customer, at
+
+    def _derive(self, draft: Draft, event: Event, number: int, customer: str) -> None:
+        """An identity event takes the times and the origin of its touch, and names it as its cause."""
+        entry = registry.of(event)
+        source_id = f"{draft.event_id}:{number}"
+        if isinstance(event, MergeProposed):  # once for two customers, however often they are seen together
+            source_id = ":".join(("proposed", *sorted((event.customer, event.other))))
+            if self._was_recorded("identity", source_id):
+                return
+        self._row(
+            Draft(
+                event_id=new_id(), type=entry.wire, schema=entry.schema, data=codec.encode(event), digest=b"",
+                source="identity", source_id=source_id, origin=draft.origin,
+                occurred_at=draft.occurred_at, known_at=draft.known_at, known_assumed=draft.known_assumed,
+                actor="rule:identity", cause=draft.event_id, stream=entry.stream(event),
+            ),
+            self._subject(event) or customer,
+        )  # fmt: skip
+
+    def _was_recorded(self, source: str, source_id: str) -> bool:
+        where = (journal.c.source == source, journal.c.source_id == source_id)
+        found = select(journal.c.position).where(*where)
+        return (source, source_id) in self._seen or self._connection.execute(found).first() is not None
+
+    def _subject(self, event: Event) -> str:
+        """Whose identity an event is about; a blocked identifier stays with the customer it led to."""
+        match event:
+            case IdentifierLinked(customer=customer) | MergeProposed(customer=customer):
+                return customer
+            case CustomersMerged(survivor=survivor):
+                return survivor
+            case IdentifierBlocked(identifier=ref):
+                return self._register.links[ref.key]
+        return ""
+
+    def _row(self, draft: Draft, customer: str) -> None:
+        self._position += 1
+        revision = 0
+        if draft.stream:
+            revision = self._revision(draft.stream) + 1
+            self._revisions[draft.stream] = revision
+        self._seen[(draft.source, draft.source_id)] = (draft.event_id, draft.digest, customer)
+        known_at = draft.known_at or (self._now if draft.origin == "live" else draft.occurred_at)
+        self._rows.append((
+            self._position, draft.event_id, draft.type, draft.schema, draft.stream, revision, draft.source,
+            draft.source_id, draft.digest, customer or None, draft.origin, draft.occurred_at, known_at,
+            draft.known_assumed, self._now, draft.actor, draft.cause,
+            _encode(draft.identifiers) if draft.identifiers else NO_REFS, draft.data,
+        ))  # fmt: skip
+
+    def _revision(self, stream: str) -> int:
+        """A derived event's stream was not asked for beforehand; its revision is the register's."""
+        if stream not in self._revisions:
+            self._revisions[stream] = self._before.revision(stream)
+        return self._revisions[stream]
+
+    def write(self) -> None:
+        """COPY the events, write the identities, move the head: one commit makes all of it true."""
+        if not self._rows:
+            return
+        copy_rows(self._connection, journal, COLUMNS, self._rows)
+        identity_store.write(self._connection, self._register, self._before, self._sealed, self._revisions)
+        self._connection.execute(update(journal_head).values(position=self._position, recorded_at=self._now))
+
+
+def _customer_of(connection: Connection, event_id: str) -> str:
+    """Whose an event was taken to be at recording; empty where there is no such event, or it is nobody's."""
+    if not _UUID.fullmatch(event_id):
+        return ""
+    found = connection.execute(select(journal.c.customer).where(journal.c.event_id == event_id)).scalar()
+    return str(found) if found else ""
+
+
+def _recorded(
+    connection: Connection, drafts: Iterable[Draft]
+) -> dict[tuple[str, str], tuple[str, bytes, str]]:
+    """What is in the journal already under these sources and ids."""
+    pairs = [(draft.source, draft.source_id) for draft in drafts]
+    rows = connection.execute(
+        text(
+            "SELECT j.source, j.source_id, j.event_id, j.digest, j.customer FROM journal j "
+            "JOIN unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS k(source, source_id) "
+            "ON j.source = k.source AND j.source_id = k.source_id"
+        ),
+        {"sources": [pair[0] for pair in pairs], "ids": [pair[1] for pair in pairs]},
+    )
+    return {
+        (source, source_id): (str(event_id), bytes(digest), str(customer) if customer else "")
+        for source, source_id, event_id, digest, customer in rows
+    }
+
+
+def _revisions(connection: Connection, streams: set[str]) -> dict[str, int]:
+    if not streams:
+        return {}
+    rows = connection.execute(
+        text(
+            "SELECT k.stream, coalesce((SELECT max(revision) FROM journal j WHERE j.stream = k.stream"
+            " AND j.stream <> ''), 0) FROM unnest(CAST(:streams AS text[])) AS k(stream)"
+        ),
+        {"streams": sorted(streams)},
+    )
+    return {str(stream): int(revision) for stream, revision in rows}

@@ -1,0 +1,290 @@
+"""The 360-view as it is answered: its parts, and how they are made from the views' rows."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from infra.views import CustomerView
+from models.domain.board import overdue
+from models.domain.identity import Key
+from models.domain.lifecycle import Lifecycle
+from models.projections.customer_360 import Contact, Customer360Row, Foretold, Value, zone_of
+from models.projections.pipeline import PipelineRow
+
+NO_CONSENT = "no consent recorded: that is not consent"
+
+
+class Part(BaseModel):
+    """A part of an answer, filled from an object's attributes."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class IdentifierPart(Part):
+    """What the customer is known by. `value` is null where it was never kept, `[erased]` where it is gone."""
+
+    kind: str
+    issuer: str
+    value: str | None = None
+    since: datetime
+    blocked: bool = Field(description="Shared by too many: it no longer says who somebody is.")
+    facets: dict[str, str]
+
+
+class IdentityPart(Part):
+    """Who the customer is, and how long we have known them."""
+
+    first_at: datetime | None
+    last_at: datetime | None
+    absorbed: tuple[str, ...] = Field(description="Ids of customers who turned out to be this one.")
+    identifiers: list[IdentifierPart]
+
+
+class StagePart(Part):
+    """A stage of the life cycle, since when, by which rule, because of which events."""
+
+    stage: str
+    since: datetime
+    rule: str
+    because: list[str]
+
+
+class LifecyclePart(StagePart):
+    """The stage now, and every stage before it."""
+
+    log: list[StagePart]
+
+
+class ValuePart(Part):
+    """What was bought in one currency (null: not stated), less what was brought back."""
+
+    currency: str | None
+    purchases: int
+    returns: int
+    amount: Decimal | None = Field(description="Null where no price is known.")
+    unpriced: int = Field(description="Purchases whose price is not known.")
+    first_at: datetime | None
+    last_at: datetime | None
+
+
+class HoldingPart(Part):
+    """A product the customer has."""
+
+    holding_id: str
+    product: str
+    since: datetime
+    price: Decimal | None
+    currency: str
+    ends_at: datetime | None
+
+
+class ConsentPart(Part):
+    """The last word on a channel (empty: all) for a purpose (empty: any)."""
+
+    channel: str
+    purpose: str
+    scope: str
+    granted: bool
+    basis: str
+    proof: str
+    since: datetime
+    expires_at: datetime | None
+    event_id: str
+
+
+class ConsentsPart(Part):
+    """What is allowed and what is forbidden; `note` says it when nothing was ever recorded."""
+
+    recorded: list[ConsentPart]
+    note: str | None
+
+
+class ContactPart(Part):
+    """One conversation; `open_reason` while it is neither resolved nor confirmed as solved."""
+
+    contact_id: str
+    at: datetime
+    channel: str
+    reason: str
+    outcome: str
+    confirmed: bool | None
+    open_reason: str
+
+
+class ContactsPart(Part):
+    """How often the customer has been in contact, today counted in their own zone."""
+
+    today: int
+    ever: int
+    zone: str
+    last: ContactPart | None
+    says: str
+
+
+class CasePart(Part):
+    """A case that is still open."""
+
+    case_id: str
+    reason: str
+
+
+class OpportunityPart(Part):
+    """An opportunity that is still open."""
+
+    opportunity_id: str
+    subject: str
+    stage: str
+    department: str
+    owner: str
+    value: Decimal | None
+    currency: str
+    due_at: datetime | None
+    overdue: bool
+
+
+class ReasonPart(Part):
+    """One feature's part in a score: its value in words, its push on the log odds."""
+
+    feature: str
+    says: str
+    contribution: float
+
+
+class ChurnPart(Part):
+    """The last churn score, 1 being the likeliest to leave of all scored in one run."""
+
+    event_id: str
+    as_of: datetime
+    horizon_days: int
+    probability: float
+    rank: int
+    of: int
+    artifact: str
+    reasons: list[ReasonPart]
+
+
+class PredictionsPart(Part):
+    """What was foretold; null where nothing was."""
+
+    churn: ChurnPart | None
+
+
+class CustomerAnswer(Part):
+    """A customer at a moment. Null and an empty list mean "no data", never zero."""
+
+    customer: str
+    at: datetime = Field(description="The moment for which this is presented.")
+    as_of: datetime | None
+    known_at: datetime | None
+    identity: IdentityPart
+    lifecycle: LifecyclePart | None
+    value: list[ValuePart] | None
+    holdings: list[HoldingPart]
+    consent: ConsentsPart
+    contacts: ContactsPart
+    cases: list[CasePart]
+    opportunities: list[OpportunityPart]
+    predictions: PredictionsPart
+
+
+def row_of(view: CustomerView) -> Customer360Row:
+    """The one row of the 360-view; an empty one for a customer of whom nothing is folded yet."""
+    found: Customer360Row = view.rows["customer_360"].get(view.customer, Customer360Row())
+    return found
+
+
+def answer(
+    view: CustomerView, values: Mapping[Key, str], *, at: datetime, as_of: datetime | None,
+    known_at: datetime | None, zone: str, during: str | None,
+) -> CustomerAnswer:  # fmt: skip
+    """The whole answer. `values` are the opened identifiers, `during` the contact that is being served."""
+    row = row_of(view)
+    return CustomerAnswer(
+        customer=view.customer, at=at, as_of=as_of, known_at=known_at,
+        identity=IdentityPart(
+            first_at=row.first_at, last_at=row.last_at, absorbed=view.absorbed,
+            identifiers=[
+                IdentifierPart.model_validate(one).model_copy(
+                    update={"value": values.get((one.kind, one.issuer, one.hash))}
+                )
+                for one in row.identifiers
+            ],
+        ),
+        lifecycle=_lifecycle(view.rows["lifecycle"].get(view.customer)),
+        value=[_value(currency, row.value[currency]) for currency in sorted(row.value)] or None,
+        holdings=[HoldingPart.model_validate(one) for one in row.holdings.values()],
+        consent=ConsentsPart(
+            recorded=[ConsentPart.model_validate(one) for one in row.consents.values()],
+            note=None if row.consents else NO_CONSENT,
+        ),
+        contacts=_contacts(row, at, zone_of(row, zone), during),
+        cases=[CasePart(case_id=case, reason=reason) for case, reason in row.open_cases.items()],
+        opportunities=[
+            _opportunity(one, at) for one in view.rows["pipeline"].values() if one.is_open
+        ],
+        predictions=PredictionsPart(churn=_churn(row.churn)),
+    )  # fmt: skip
+
+
+def _lifecycle(row: Lifecycle | None) -> LifecyclePart | None:
+    if row is None or row.now is None:
+        return None
+    log = [
+        StagePart(
+            stage=one.stage, since=one.since, rule=one.rule, because=[one.because] if one.because else []
+        )
+        for one in row.log
+    ]
+    return LifecyclePart(**log[-1].model_dump(), log=log)
+
+
+def _value(currency: str, value: Value) -> ValuePart:
+    priced = value.purchases > value.unpriced or value.amount
+    return ValuePart(
+        currency=currency or None, purchases=value.purchases, returns=value.returns,
+        amount=value.amount if priced else None, unpriced=value.unpriced, first_at=value.first_at,
+        last_at=value.last_at,
+    )  # fmt: skip
+
+
+def _contacts(row: Customer360Row, at: datetime, zone: str, during: str | None) -> ContactsPart:
+    past = [one for one in row.contacts if one.at <= at and one.contact_id != during]
+    last = max(past, key=lambda one: one.at, default=None)
+    return ContactsPart(
+        today=row.contacts_today, ever=row.contacts_ever, zone=zone,
+        last=ContactPart.model_validate(last) if last else None,
+        says=_says(row.contacts_today, last, at.astimezone(ZoneInfo(zone))),
+    )  # fmt: skip
+
+
+def _says(today: int, last: Contact | None, now: datetime) -> str:
+    """The sentence an agent sees before the first word."""
+    count = f"{_ordinal(today)} contact today" if today else "no contact today"
+    if last is None:
+        return count
+    at = last.at.astimezone(now.tzinfo)
+    when = f"{at:%H:%M}" if at.date() == now.date() else f"{at:%Y-%m-%d %H:%M}"
+    about = f" about {last.reason}" if last.reason else ""
+    return f"{count}; the last was at {when} by {last.channel}{about}, {last.outcome}"
+
+
+def _ordinal(number: int) -> str:
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+def _opportunity(row: PipelineRow, at: datetime) -> OpportunityPart:
+    named = ("opportunity_id", "subject", "stage", "department", "owner", "value", "currency", "due_at")
+    return OpportunityPart(**{name: getattr(row, name) for name in named}, overdue=overdue(row, at))
+
+
+def _churn(foretold: Foretold | None) -> ChurnPart | None:
+    return ChurnPart.model_validate(foretold) if foretold else None
+
+
+def keys_of(row: Customer360Row) -> Sequence[Key]:
+    """The identifiers whose values a reader is about to see; the limits of a customer keep them to a page."""
+    return [(one.kind, one.issuer, one.hash) for one in row.identifiers]

@@ -1,0 +1,89 @@
+"""Finding a customer by what they are known by. Values come in, and never go into a log or an answer."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from infra.views import Views
+from infra.workspace import Workspace
+from models.domain.identifier import Normalised, normalise
+from models.domain.identity import Key
+from models.errors import Refused
+from services.api.problems import described
+
+Text = Annotated[str | None, Query(max_length=320)]
+
+
+class FoundCustomer(BaseModel):
+    """A customer, and by which kind of identifier (and whose) they were found."""
+
+    model_config = ConfigDict(
+        from_attributes=True,
+        json_schema_extra={
+            "examples": [
+                {"customer": "01997a3e-0000-7000-8000-000000000002", "kind": "phone", "issuer": "",
+                 "blocked": False}
+            ]
+        },
+    )  # fmt: skip
+
+    customer: str
+    kind: str
+    issuer: str
+    blocked: bool = Field(description="Shared by too many: it no longer says who somebody is.")
+
+
+class FoundCustomers(BaseModel):
+    """Everyone found, whom we have known longest first."""
+
+    customers: list[FoundCustomer]
+
+
+def router(workspace: Workspace, views: Views) -> APIRouter:
+    """The routes of this subject."""
+    routes = APIRouter(tags=["customers"])
+    region = workspace.settings.region
+
+    @routes.get("/v1/customers", responses=described())
+    def find_customers(
+        phone: Text = None, email: Text = None, account: Text = None, issuer: Text = None, q: Text = None
+    ) -> FoundCustomers:
+        """Find customers by phone, mail address or account number, however it is written.
+
+        `q` takes any of the three: it is tried as whatever it can be read as. Ask for exactly one.
+        """
+        asked = {kind: text for kind, text in _asked(phone, email, account, q).items() if text is not None}
+        if len(asked) != 1:
+            raise Refused("search.one_wanted", "ask for exactly one of phone, email, account, q")
+        (kind, text), = asked.items()  # fmt: skip
+        found = views.find(map(key, _meant(kind, text, issuer)))
+        return FoundCustomers(customers=[FoundCustomer.model_validate(one) for one in found])
+
+    def key(one: Normalised) -> Key:
+        return (one.kind, one.issuer, workspace.matcher.identifier(one.kind, one.issuer, one.value))
+
+    def _asked(*texts: str | None) -> dict[str, str | None]:
+        return dict(zip(("phone", "email", "account", "q"), texts, strict=True))
+
+    def _meant(kind: str, text: str, issuer: str | None) -> Iterator[Normalised]:
+        match kind:
+            case "phone" | "email":
+                yield normalise(kind, "", text, region)
+            case "account":
+                yield from accounts(text, issuer)
+            case _:
+                for guess in ("phone", "email"):
+                    try:
+                        yield normalise(guess, "", text, region)
+                    except Refused:
+                        continue
+                yield from accounts(text, issuer)
+
+    def accounts(text: str, issuer: str | None) -> Iterator[Normalised]:
+        """An account number means something only at its issuer: without one, every issuer is tried."""
+        for one in [issuer] if issuer else views.issuers("account"):
+            yield normalise("account", one, text, region)
+
+    return routes

@@ -1,0 +1,24 @@
+"""The plain list of all commands, in the order in which a newcomer needs them."""
+
+import typer
+
+from services.cli import contract, demoing, listing, serving, working
+
+
+def register(app: typer.Typer) -> None:
+    """Put every command on the app."""
+    app.command(rich_help_panel="Begin")(demoing.demo)
+    app.command(rich_help_panel="Begin")(serving.up)
+    app.command(rich_help_panel="Begin")(serving.down)
+    app.command(rich_help_panel="Begin")(serving.status)
+    app.command(rich_help_panel="Begin")(serving.where)
+    app.command(rich_help_panel="Begin")(serving.doctor)
+    app.command("import", rich_help_panel="Bring in")(working.import_)
+    app.command("real-data", rich_help_panel="Bring in")(working.real_data)
+    app.command(rich_help_panel="Bring in")(working.replay)
+    app.command(rich_help_panel="Foretell")(working.train)
+    app.command(rich_help_panel="Foretell")(working.score)
+    app.add_typer(listing.app, name="list", rich_help_panel="Foretell")
+    app.command(rich_help_panel="Look after")(working.rebuild)
+    app.command(rich_help_panel="Look after")(contract.catalogue)
+    app.command(rich_help_panel="Look after")(contract.schemas)

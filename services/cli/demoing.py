@@ -1,0 +1,72 @@
+"""demo: the whole main job on real data, from an empty folder to a target list."""
+
+import os
+import time
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+import typer
+
+from infra.clock import SystemClock
+from infra.settings import Settings
+from ml.artifacts import ArtifactRefused
+from ml.training import TooLittleHistory
+from models.errors import Refused, Unavailable
+from services.cli import running, serving
+from services.cli.running import console
+from services.cli.serving import NoKafka
+from services.demo import report, run, screen, summary
+from services.demo.data import DataMissing, fetch
+from services.demo.desk import DeskFailed
+from services.importer.sending import GatewayProblem
+
+VAR = Path("var/demo")
+RULES = Path(run.__file__).parent / "workspace.toml"
+
+
+def demo(
+    no_kafka: NoKafka = False,
+    exit: Annotated[bool, typer.Option("--exit", help="Stop everything at the end, with status 0.")] = False,
+) -> None:
+    """The whole main job on real data: 160,081 events in, views, a churn model, two target lists.
+
+    Two public data sets go through the HTTP gateway: the purchases of CDNOW's customers and a bank's
+    telephone campaigns. A second run finds everything known and publishes nothing. What it shows is
+    written to var/demo: summary.json, report.html and the lists.
+    """
+    began = time.monotonic()
+    settings = Settings()
+    if "TOUCHSTONE_VAR" not in os.environ:
+        settings = settings.model_copy(update={"var": VAR})
+    if settings.workspace is None:
+        settings = settings.model_copy(update={"workspace": RULES})
+    if running.running(settings.var):
+        running.fail("a demo runs here already: `touchstone status` tells more, `touchstone down` stops it")
+    try:
+        with console.status("Fetching the two data sets"):
+            files = fetch(settings.var / "data")
+    except DataMissing as error:
+        running.fail(str(error))
+    held = serving.start(settings, no_kafka=no_kafka)
+    failed = True
+    try:
+        result = run.run(held, files, time.monotonic() - began, console)
+        report.write(result, held.settings.var / "report.html", SystemClock().now())
+        summary.write(result, held.settings.var / "summary.json")
+        screen.show(result, console)
+        failed = False
+    except (
+        GatewayProblem, Unavailable, Refused, DeskFailed, ArtifactRefused, TooLittleHistory, httpx.HTTPError,
+    ) as error:  # fmt: skip
+        console.print(f"[red]{error}[/red]\nLogs are in {held.settings.var / 'logs'}.", soft_wrap=True)
+    except KeyboardInterrupt:
+        console.print("Stopped.")
+    finally:
+        if failed or exit:
+            serving.stop(held)
+    if failed:
+        raise typer.Exit(1)
+    if not exit:
+        console.print("It goes on running: look around. Ctrl-C stops everything.")
+        serving.wait_and_stop(held)

@@ -1,0 +1,100 @@
+"""Which workspace a command works on: the one that runs here, or the one the environment names."""
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import NoReturn
+
+import psutil
+import typer
+from msgspec import Struct
+from rich.console import Console
+
+from infra.settings import Settings
+from infra.workspace import Workspace, open_workspace
+from services.cli.stack import Stack
+
+console = Console()
+FILE = "running.json"
+USUAL = (Path("var/touchstone"), Path("var/demo"))
+
+
+class Running(Struct, frozen=True, kw_only=True):
+    """What a running stack tells the other commands."""
+
+    pid: int
+    database_url: str
+    vault_url: str
+    kafka_bootstrap: str
+    gateway_port: int
+    api_port: int
+    topic_prefix: str
+    workspace: str
+
+
+def announce(stack: Stack) -> Path:
+    """Write down what runs, so that other commands find it."""
+    settings = stack.settings
+    path = settings.var / FILE
+    told = Running(
+        pid=os.getpid(), database_url=settings.database_url, vault_url=settings.vault_url,
+        kafka_bootstrap=settings.kafka_bootstrap, gateway_port=settings.gateway_port,
+        api_port=settings.api_port, topic_prefix=settings.topic_prefix,
+        workspace=str(settings.workspace.resolve()) if settings.workspace else "",
+    )  # fmt: skip
+    path.write_text(json.dumps({name: getattr(told, name) for name in Running.__struct_fields__}, indent=2))
+    return path
+
+
+def running(var: Path) -> Running | None:
+    """The stack that runs in this folder, if one does."""
+    try:
+        told = Running(**json.loads((var / FILE).read_text()))
+        alive = psutil.Process(told.pid)
+    except (OSError, ValueError, TypeError, psutil.Error):
+        return None
+    return told if any("touchstone" in part for part in alive.cmdline()) else None
+
+
+def settings() -> Settings:
+    """Settings for a command: the environment's, else those of the stack that runs here.
+
+    Exits with a sentence where there is neither.
+    """
+    given = Settings()
+    if given.database_url:
+        return given
+    folders = (given.var,) if "TOUCHSTONE_VAR" in os.environ else USUAL
+    for folder in folders:
+        told = running(folder)
+        if told is not None:
+            return given.model_copy(update={
+                "var": folder.resolve(), "database_url": told.database_url, "vault_url": told.vault_url,
+                "kafka_bootstrap": told.kafka_bootstrap, "gateway_port": told.gateway_port,
+                "api_port": told.api_port, "topic_prefix": told.topic_prefix,
+                "workspace": Path(told.workspace) if told.workspace else given.workspace,
+            })  # fmt: skip
+    fail("no workspace runs here: start one with `touchstone up` (or `touchstone demo`), or set DATABASE_URL")
+
+
+def workspace() -> Workspace:
+    """The workspace a command works on, open."""
+    return open_workspace(settings())
+
+
+def fail(sentence: str) -> NoReturn:
+    """Say what is wrong and end with status 1."""
+    console.print(f"[red]{sentence}[/red]", soft_wrap=True)
+    raise typer.Exit(1)
+
+
+def stop(var: Path) -> bool:
+    """Ask the stack of this folder to end and wait for it; False where none runs."""
+    told = running(var)
+    if told is None:
+        return False
+    process = psutil.Process(told.pid)
+    process.send_signal(signal.SIGTERM)
+    process.wait(30)
+    return True

@@ -1,0 +1,167 @@
+"""import, real-data, train, score, list, replay, rebuild: work on a running workspace."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from infra.replay import replay as replay_held
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from infra.projector import Projector
+from infra.rebuild import rebuild as rebuild_views
+from ml.artifacts import ArtifactRefused, load
+from ml.reports import caveats, metrics_table
+from ml.training import TooLittleHistory
+from models.projections.catalogue import projections
+from services import prediction
+from services.cli.running import console, fail, settings, workspace
+from services.importer.importing import import_file
+from services.importer.known import check_folder, render_checks
+from services.importer.mapping import MappingProblem, load_mapping, ready_mapping, ready_mappings
+from services.importer.reading import FileProblem
+from services.importer.report import render
+from services.importer.sending import GatewayProblem
+
+AsOf = Annotated[str, typer.Option("--as-of", help="A day or moment in the past, e.g. 2026-03-01.")]
+Issuer = Annotated[str, typer.Option("--issuer", help="Only customers with an identifier of this issuer.")]
+
+
+@contextmanager
+def bar(what: str, unit: str = "") -> Iterator[Callable[[int, int], None]]:
+    """A progress bar, told (done, in all)."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn(unit), TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def import_(
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="CSV (any separator, .gz) or Parquet.")
+    ],
+    mapping: Annotated[
+        str, typer.Option("--mapping", "-m", help="A mapping file, or the name of a ready one.")
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Read and check everything, send nothing.")
+    ] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Don't go on where an earlier run stopped.")
+    ] = False,
+) -> None:
+    """Send a file's lines to the gateway as history, and account for every line.
+
+    Bad lines go into quarantine with their number and the reason; the rest goes on. Sending a file
+    again changes nothing: what is known already is counted as duplicates.
+    """
+    try:
+        rules = ready_mapping(mapping) if mapping in ready_mappings() else load_mapping(Path(mapping))
+        if dry_run:
+            with bar(file.name) as told:
+                console.print(render(import_file(file, rules, dry_run=True, progress=told)))
+            return
+        known = settings()
+        with bar(file.name) as told:
+            report = import_file(
+                file, rules, known.gateway_url, next(iter(known.keys)), resume=not restart, progress=told,
+                notice=console.print, checkpoints=known.var / "imports",
+            )  # fmt: skip
+    except (MappingProblem, FileProblem, GatewayProblem) as problem:
+        fail(str(problem))
+    console.print(render(report))
+
+
+def real_data(
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Where the files are.")],
+) -> None:
+    """Import every file of a folder that is known here, and hold its counts against the expected ones."""
+    known = settings()
+    try:
+        checks = check_folder(
+            folder, known.gateway_url, next(iter(known.keys)), checkpoints=known.var / "imports",
+            notice=console.print,
+        )  # fmt: skip
+    except GatewayProblem as problem:
+        fail(str(problem))
+    console.print(render_checks(checks))
+    if not all(check.passed for check in checks if check.mapping is not None):
+        raise typer.Exit(1)
+
+
+def train(
+    issuer: Issuer = "",
+    horizon: Annotated[int, typer.Option("--horizon", help="Days ahead that the model looks.")] = 180,
+    until: Annotated[str, typer.Option("--as-of", help="Use what was known before this moment.")] = "",
+) -> None:
+    """Train the churn model on earlier cut dates and judge it on a later one, beside recency alone."""
+    held = workspace()
+    try:
+        with console.status("Training"):
+            artifact = prediction.train(
+                held, issuer or None, until=moment(until) if until else None, horizon_days=horizon
+            )
+    except (TooLittleHistory, ValueError) as error:
+        fail(str(error))
+    finally:
+        held.close()
+    for row in metrics_table(artifact.card.judgement):
+        console.print(row)
+    for sentence in caveats(artifact.card.spec, artifact.card.judgement):
+        console.print(f"· {sentence}")
+    console.print(f"artifact [b]{artifact.card.id}[/b] in {artifact.path}")
+
+
+def score(
+    issuer: Issuer = "",
+    as_of: AsOf = "",
+    artifact: Annotated[
+        Path | None, typer.Option("--artifact", help="Its folder; by default the newest.")
+    ] = None,
+) -> None:
+    """Score every customer with the newest artifact, and record a prediction with its reasons for each."""
+    held = workspace()
+    try:
+        model = load(artifact) if artifact else prediction.newest_artifact(held)
+        with console.status("Scoring"):
+            done = prediction.score_everyone(held, model, moment(as_of) if as_of else None, issuer or None)
+    except (ArtifactRefused, FileNotFoundError) as error:
+        fail(str(error))
+    finally:
+        held.close()
+    console.print(f"{len(done.scores):,} scored, {done.new:,} recorded, run {done.run}")
+
+
+def replay(
+    code: Annotated[str, typer.Option("--code", help="Only entries with this code.")] = "",
+) -> None:
+    """Try what is in quarantine again, after a fix. What is taken now causes nothing: its origin is replay."""
+    held = workspace()
+    try:
+        report = replay_held(held, code or None)
+    finally:
+        held.close()
+    console.print(report)
+
+
+def rebuild() -> None:
+    """Fold every view anew from the journal, while everything goes on."""
+    held = workspace()
+    projector = Projector(held.engine, projections(held.rules, held.settings.zone), "rebuild")
+    try:
+        with bar("customers") as told:
+            done = rebuild_views(held.engine, projector, told)
+    finally:
+        held.close()
+    console.print(f"{done:,} owners folded anew")
+
+
+def moment(text: str) -> datetime:
+    """A day or a moment as typed; UTC unless it says otherwise."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        fail(f"{text!r} is no date: write 2026-03-01 or 2026-03-01T12:00+08:00")
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
