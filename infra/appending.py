@@ -173,9 +173,9 @@ class _Section:
             customer, learnt = found.customer, found.learnt
             for value in draft.values:
                 self._sealed.setdefault(value.ref.key, value)
-        merges = [event for event in learnt if isinstance(event, CustomersMerged)]
-        for event in merges:  # a merge comes before the touch that showed it
-            self._derive(draft, event, learnt.index(event), customer)
+        for number, event in enumerate(learnt):  # a merge comes before the touch that showed it
+            if isinstance(event, CustomersMerged):
+                self._derive(draft, event, number, customer)
         self._row(draft, customer)
         at = self._position
         for number, event in enumerate(learnt):  # a link after it: the fold meets facts first

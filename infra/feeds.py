@@ -89,6 +89,7 @@ class KafkaFeed:
     def __init__(self, bootstrap: str, topic: str, group: str, *, live_only: bool = False) -> None:
         self._bootstrap, self._topic, self._group, self._live_only = bootstrap, topic, group, live_only
         self._consumer: AIOKafkaConsumer | None = None
+        self._claimed: dict[TopicPartition, int | None] = {}
 
     async def batches(self, claim: Claim) -> AsyncIterator[list[Batch]]:
         """Join the group, claim what is assigned, and read in batches."""
@@ -99,7 +100,7 @@ class KafkaFeed:
             max_poll_interval_ms=120_000, fetch_max_bytes=16 * 1024 * 1024,
             max_partition_fetch_bytes=4 * 1024 * 1024,
         )  # fmt: skip
-        consumer.subscribe([self._topic], listener=_Claimer(consumer, claim, identity))
+        consumer.subscribe([self._topic], listener=_Claimer(consumer, claim, identity, self._claimed))
         try:
             await consumer.start()
             self._consumer = consumer
@@ -108,7 +109,7 @@ class KafkaFeed:
                 found = [
                     Batch(part.partition, identity, self._decode(records), records[-1].offset + 1)
                     for part, records in fetched.items()
-                    if records
+                    if records and self._follows(consumer, part, records[0].offset)
                 ]
                 if found:
                     yield found
@@ -130,6 +131,18 @@ class KafkaFeed:
         if self._consumer is not None:
             self._consumer.seek(TopicPartition(self._topic, partition), offset)
 
+    def _follows(self, consumer: AIOKafkaConsumer, part: TopicPartition, offset: int) -> bool:
+        """Do these records go on where the claim said? aiokafka fetches a new partition before it is claimed."""
+        if part not in self._claimed:
+            return False
+        begin = self._claimed[part]
+        if begin is not None and offset != begin:
+            self._claimed[part] = None if offset > begin else begin  # beyond it: retention took the rest, or
+            consumer.seek(part, begin)  # an early fetch, which the seek repeats once
+            return False
+        self._claimed[part] = None
+        return True
+
     def _decode(self, records: Sequence[object]) -> list[Envelope]:
         return [
             to_envelope(record.value, record.headers)  # type: ignore[attr-defined]
@@ -141,14 +154,22 @@ class KafkaFeed:
 class _Claimer(ConsumerRebalanceListener):
     """Makes this member the writer of every partition it is given, and begins where the views stand."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, claim: Claim, identity: str) -> None:
-        self._consumer, self._claim, self._identity = consumer, claim, identity
+    def __init__(
+        self,
+        consumer: AIOKafkaConsumer,
+        claim: Claim,
+        identity: str,
+        claimed: dict[TopicPartition, int | None],
+    ) -> None:
+        self._consumer, self._claim, self._identity, self._claimed = consumer, claim, identity, claimed
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Nothing to give back: a later claim fences us."""
+        self._claimed.clear()
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Claim and seek each partition."""
         for part in assigned:
             offset = await asyncio.to_thread(self._claim, part.partition, self._identity)
             self._consumer.seek(part, offset)
+            self._claimed[part] = offset

@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from itertools import groupby
+from uuid import UUID
 
 from msgspec import Struct
 from sqlalchemy import Connection, select
@@ -46,7 +47,8 @@ def groups(connection: Connection, owners: Collection[str]) -> dict[str, list[st
         .where(customer.c.survivor.in_(ids))
         .order_by(customer.c.survivor)
     )
-    found = {owner: [owner] for owner in ids}  # one that no identifier led to yet is alone
+    registered = set(connection.execute(select(customer.c.id).where(customer.c.id.in_(ids))).scalars())
+    found = {one: [one] for one in ids if UUID(one) not in registered}  # no identifier ever led to it
     for owner, members in groupby(rows, lambda row: row.survivor):
         found[str(owner)] = [str(row.id) for row in members]
     return found

@@ -119,9 +119,7 @@ class Intake:
             return Rejected(problem.code, problem.path, problem.detail, raw)
         if item.unreadable is not None:
             told = item.unreadable
-            return Rejected(
-                told.code, told.path, told.detail, raw, item.source, item.source_id, line=True
-            )
+            return Rejected(told.code, told.path, told.detail, raw, item.source, item.source_id, line=True)
         try:
             return self._pending(item, raw, now)
         except Undecodable as error:

@@ -164,7 +164,7 @@ def envelope(row: Sequence[object]) -> Envelope:
     """The envelope of a journal row (in the order of `COLUMNS`). Raises `Undecodable`."""
     (position, event_id, wire, schema, stream, revision, source, source_id, _, customer, origin,
      occurred_at, known_at, known_assumed, recorded_at, actor, cause, identifiers, data) = row  # fmt: skip
-    refs = bytes(identifiers)  # type: ignore[arg-type, call-overload]
+    refs = bytes(identifiers)  # type: ignore[call-overload]
     return Envelope(
         event=codec.decode(wire, schema, bytes(data)), event_id=str(event_id), position=position,  # type: ignore
         occurred_at=occurred_at, known_at=known_at, recorded_at=recorded_at, source=source,  # type: ignore

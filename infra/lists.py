@@ -1,19 +1,19 @@
 """Building target lists: candidates gathered as of a moment, frozen, then published, each once."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 from hashlib import sha256
 
 import msgspec
 import structlog
 from msgspec import Struct
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects import postgresql
 
 from events import codec
 from events.target_list import TargetListMemberAdded, TargetListPublished
+from events.vocabulary import Channel, Origin
 from infra.candidates import Gathered, gather
 from infra.database import copy_rows, unavailable
 from infra.ids import derived_id
@@ -44,6 +44,7 @@ PURPOSES: dict[str, ListPurpose] = {"retention": "retention", "winback": "win_ba
 
 log = structlog.get_logger()
 _row = msgspec.json.Decoder(ListRow)
+_MEMBER_FIELDS = frozenset(TargetListMemberAdded.__struct_fields__)
 _published = msgspec.json.Decoder(TargetListPublished)
 
 
@@ -124,6 +125,15 @@ def frozen(
     return [(place, _row.decode(row)) for place, row in found]
 
 
+def left_out_by(connection: Connection, list_id: str) -> dict[str, int]:
+    """How many of a list's candidates each rule left out."""
+    rule, count = target_list_row.c.rule, func.count()
+    query = select(rule, count).where(
+        target_list_row.c.list_id == list_id, target_list_row.c.part != "member"
+    )
+    return dict(connection.execute(query.group_by(rule).order_by(rule)).tuples())
+
+
 def _decided(
     workspace: Workspace, purpose: ListPurpose, moment: datetime, gathered: Gathered, issuer: str | None,
     seed: str | None,
@@ -151,7 +161,7 @@ def _decided(
 
 def _definition(workspace: Workspace, rules: ListRules, currency: str, issuer: str | None) -> dict[str, str]:
     """Every setting that decides who is on the list, as text."""
-    costs: dict[str, Decimal] = {channel: rules.cost_of(channel) for channel in rules.channels}
+    costs = {channel: rules.cost_of(channel) for channel in rules.channels}
     reach = {channel: "|".join(workspace.rules.reach.get(channel, ())) for channel in rules.channels}
     return {
         "formula": FORMULA, "population": f"issuer={issuer}" if issuer else "all", "currency": currency,
@@ -164,12 +174,13 @@ def _definition(workspace: Workspace, rules: ListRules, currency: str, issuer: s
     }  # fmt: skip
 
 
-def _pairs(values: dict) -> str:  # type: ignore[type-arg]
-    return " ".join(f"{key}={values[key]}" for key in sorted(values))
+def _pairs(values: Mapping[Channel, object]) -> str:
+    return " ".join(f"{channel}={values[channel]}" for channel in sorted(values))
 
 
 def _freeze(
-    workspace: Workspace, published: TargetListPublished, rows: Sequence[tuple[ListRow, bytes]], origin: str,
+    workspace: Workspace, published: TargetListPublished, rows: Sequence[tuple[ListRow, bytes]],
+    origin: Origin,
     now: datetime,
 ) -> bool:  # fmt: skip
     """Write the list and all its rows in one transaction; False where it is there already."""
@@ -193,7 +204,7 @@ def _freeze(
     return bool(entered)
 
 
-def _publish(workspace: Workspace, published: TargetListPublished, origin: str) -> None:
+def _publish(workspace: Workspace, published: TargetListPublished, origin: Origin) -> None:
     def by(source_id: str, customer: str = "") -> By:
         return By(
             source=f"target_list:{published.list_id}", source_id=source_id, actor=ACTOR, origin=origin,
@@ -220,11 +231,10 @@ def _publish(workspace: Workspace, published: TargetListPublished, origin: str) 
 
 
 def _member(row: ListRow, published: TargetListPublished) -> TargetListMemberAdded:
-    return TargetListMemberAdded(
-        list_id=published.list_id, purpose=published.purpose, rank=row.rank, probability=row.probability,
-        value=row.value, currency=row.currency, because=row.because, because_events=row.because_events,
-        offer=row.offer, channel=row.channel, window_from=row.window_from, window_until=row.window_until,
-    )  # fmt: skip
+    """The row as an event; a member's row has everything, and convert holds us to it."""
+    about = {"list_id": published.list_id, "purpose": published.purpose}
+    fields = {name: getattr(row, name) for name in ListRow.__struct_fields__ if name in _MEMBER_FIELDS}
+    return msgspec.convert(about | fields, TargetListMemberAdded)
 
 
 def _told(workspace: Workspace, published: TargetListPublished, new: bool) -> BuiltList:

@@ -137,7 +137,7 @@ class Projector:
         """Fold new events onto the rows as they stand; they come after everything folded before."""
         for store in self._stores:
             projection = store.projection
-            wanted = [(plan.owner, e) for plan in plans for e in plan.new if projection.wants(e.event)]
+            wanted = [(plan.owner, e) for plan in plans for e in plan.new if projection.wants(e)]
             fresh = isinstance(projection, Timeline)
             keys = {projection.key(e, owner) for owner, e in wanted}
             rows = {} if fresh else store.load(connection, keys)

@@ -44,7 +44,9 @@ class Quarantine:
         if not by_digest:
             return
         with unavailable(), self._engine.begin() as connection:
-            held = select(quarantine.c.digest).where(quarantine.c.digest.in_(list(by_digest)))
+            held = select(quarantine.c.digest).where(
+                quarantine.c.digest.in_(list(by_digest)), quarantine.c.settled_at.is_(None)
+            )
             seen = {bytes(digest) for (digest,) in connection.execute(held)}
             fresh = {digest: one for digest, one in by_digest.items() if digest not in seen}
             keys = {digest: self._vault.make(_key_id(digest, now)) for digest in fresh}
@@ -54,11 +56,13 @@ class Quarantine:
 
     @staticmethod
     def _insert(connection: Connection, digest: bytes, one: Rejected, sealed: bytes, now: datetime) -> None:
+        """A new entry; one that was settled, and has come again all the same, is open again."""
         connection.execute(
             text(
                 "INSERT INTO quarantine (digest, source, source_id, code, path, detail, sealed, received_at) "
                 "VALUES (:digest, :source, :source_id, :code, :path, :detail, :sealed, :now) "
-                "ON CONFLICT (digest) DO NOTHING"
+                "ON CONFLICT (digest) DO UPDATE SET sealed = excluded.sealed, settled_at = NULL, "
+                "verdict = NULL, received_at = excluded.received_at WHERE quarantine.settled_at IS NOT NULL"
             ),
             {"digest": digest, "source": one.source, "source_id": one.source_id, "code": one.code[:200],
              "path": one.path[:500], "detail": one.detail[:500], "sealed": sealed, "now": now},
@@ -77,28 +81,36 @@ class Quarantine:
     def open_entries(self, *, after: int = 0, code: str | None = None, limit: int = 500) -> list[Held]:
         """Open entries in the order of their ids, opened; one whose key was erased is left out."""
         columns = quarantine.c
-        where = [columns.settled_at.is_(None), columns.id > after] + ([columns.code == code] if code else [])
-        with unavailable(), self._engine.connect() as connection:
-            rows = connection.execute(
-                select(quarantine).where(*where).order_by(columns.id).limit(limit)
-            ).all()
-        keys = self._vault.fetch([_key_id(bytes(row.digest), row.received_at) for row in rows])
-        found = []
-        for row in rows:
-            key = keys.get(_key_id(bytes(row.digest), row.received_at))
-            if key is not None:
-                found.append(
-                    Held(row.id, row.source, row.source_id, row.code, row.path, row.detail, row.received_at,
-                         key.open("raw", bytes(row.sealed)))
-                )  # fmt: skip
+        where = [columns.settled_at.is_(None)] + ([columns.code == code] if code else [])
+        found: list[Held] = []
+        while not found:  # a page whose keys were all erased is not the end
+            with unavailable(), self._engine.connect() as connection:
+                rows = connection.execute(
+                    select(quarantine).where(*where, columns.id > after).order_by(columns.id).limit(limit)
+                ).all()
+            if not rows:
+                break
+            after = rows[-1].id
+            keys = self._vault.fetch([_key_id(bytes(row.digest), row.received_at) for row in rows])
+            for row in rows:
+                key = keys.get(_key_id(bytes(row.digest), row.received_at))
+                if key is not None:
+                    found.append(
+                        Held(row.id, row.source, row.source_id, row.code, row.path, row.detail,
+                             row.received_at, key.open("raw", bytes(row.sealed)))
+                    )  # fmt: skip
         return found
 
     def settle(self, entry: int, verdict: str, now: datetime) -> None:
-        """Close an entry: a replay had this verdict."""
+        """Close an entry: a replay had this verdict. What the journal has now is not kept here too."""
+        where = quarantine.c.id == entry
+        closed = update(quarantine).where(where).values(settled_at=now, verdict=verdict)
         with unavailable(), self._engine.begin() as connection:
-            connection.execute(
-                update(quarantine).where(quarantine.c.id == entry).values(settled_at=now, verdict=verdict)
-            )
+            row = connection.execute(select(quarantine.c.digest, quarantine.c.received_at).where(where)).one()
+            recorded = verdict in ("accepted", "duplicate")
+            connection.execute(closed.values(sealed=b"") if recorded else closed)
+        if recorded:
+            self._vault.forget([_key_id(bytes(row.digest), row.received_at)])
 
 
 def _key_id(digest: bytes, received_at: datetime) -> str:

@@ -36,9 +36,9 @@ class Recorder:
         """A stream's events in order."""
         return self._journal.stream(name)
 
-    def record(self, by: By, writes: Sequence[Write]) -> None:
-        """Append as one item; a repeat of the same source id adds nothing."""
-        self._journal.append_one(self.item(by, writes))
+    def record(self, by: By, writes: Sequence[Write]) -> bool:
+        """Append as one item; False for a repeat of the same source id, which adds nothing."""
+        return isinstance(self._journal.append_one(self.item(by, writes)), Accepted)
 
     def record_batch(self, decisions: Sequence[tuple[By, Sequence[Write]]]) -> int:
         """Append many items in one go; how many were new. A stale one among them adds nothing."""

@@ -6,8 +6,10 @@ from datetime import datetime
 from functools import reduce
 from typing import Generic, Protocol, TypeVar
 
+import msgspec
+
 from events.envelope import Envelope, Event
-from models.errors import Conflict
+from models.errors import Conflict, Refused
 from models.ports import By, Log, Write
 
 TRIES = 3
@@ -39,23 +41,33 @@ class Decider(Generic[S, C]):
 def handle(log: Log, decider: Decider[S, C], stream: str, command: C, by: By) -> list[Event]:
     """Append what follows from a command as one item and return it; empty where nothing was new.
 
-    Raises `Refused` by rule, `Conflict` when the stream moved on three times, `Unavailable`.
+    Whose a decision is, its stream's opening event says. Raises `Refused` by rule, or where the source id
+    was used for another stream; `Conflict` when the stream moved on three times; `Unavailable`.
     """
     for attempt in range(TRIES):
         history = log.stream(stream)
-        if any((e.source, e.source_id) == (by.source, by.source_id) for e in history):
+        if _given_before(history, by):
             return []
         happened = _happened(decider, history, command, by)
         if not happened:
             return []
+        whose = msgspec.structs.replace(by, customer=history[0].customer) if history else by
         try:
-            log.record(by, [Write(stream=stream, expected=len(history), events=happened)])
+            new = log.record(whose, [Write(stream=stream, expected=len(history), events=happened)])
         except Conflict:
             if attempt == TRIES - 1:
                 raise
-        else:
+            continue
+        if new:
             return [event for event, _ in happened]
+        if not _given_before(log.stream(stream), by):
+            raise Refused("id_used_before", "this id was given to another request: take a fresh one")
+        return []
     raise AssertionError("a try returns or raises")
+
+
+def _given_before(history: list[Envelope], by: By) -> bool:
+    return any((e.source, e.source_id) == (by.source, by.source_id) for e in history)
 
 
 def _happened(

@@ -36,6 +36,9 @@ class Log(Protocol):
         """A stream's events in order."""
         ...
 
-    def record(self, by: By, writes: Sequence[Write]) -> None:
-        """Append all or nothing; a repeat adds nothing. Raises `Conflict` where a stream has moved on."""
+    def record(self, by: By, writes: Sequence[Write]) -> bool:
+        """Append all or nothing; False where the source id was recorded before, and nothing was added.
+
+        Raises `Conflict` where a stream has moved on.
+        """
         ...

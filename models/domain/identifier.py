@@ -53,7 +53,7 @@ def normalise(kind: str, issuer: str, value: str, region: str) -> Normalised:
         case _:
             if kind not in GLOBAL_KINDS and not issuer:
                 raise Refused("issuer_missing", f"an identifier of kind {kind} needs its issuer")
-            return Normalised(kind, "" if kind in GLOBAL_KINDS else issuer, text, {})  # type: ignore[arg-type]
+            return Normalised(kind, "" if kind in GLOBAL_KINDS else issuer, text, {})
 
 
 def strongest_first(kind: IdentifierKind) -> int:

@@ -30,6 +30,7 @@ class Pipeline(Projection[PipelineRow]):
     """The board: every opportunity in the stage it is in, and those it was in before."""
 
     name, generation, row = "pipeline", 1, PipelineRow
+    nobodys = True
     matches = frozenset({
         OpportunityCaptured, OpportunityImported, OpportunityRouted, OpportunityAccepted,
         OpportunityFollowedUp, FollowUpMissed, OpportunityStaged, OpportunityValued, OpportunityWon,

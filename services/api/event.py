@@ -85,7 +85,7 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
         responses={200: {"content": {"application/schema+json": {}}}, **described(404)},
     )  # fmt: skip
     def read_schema(
-        name: Annotated[str, Path(examples=["touch.recorded.1.published.json", "asyncapi.json"])]
+        name: Annotated[str, Path(examples=["touch.recorded.1.published.json", "asyncapi.json"])],
     ) -> Response:
         """A file of the contract: the JSON Schema of a type, of the envelope, or the AsyncAPI page."""
         files = {path.name: path for path in schema.FOLDER.glob("*.json")}

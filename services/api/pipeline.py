@@ -93,8 +93,9 @@ class PipelineAnswer(BaseModel):
         json_schema_extra={
             "examples": [
                 {"at": "2026-03-02T09:00:00Z", "as_of": None,
-                 "stages": [{"stage": "captured", "count": 3, "value": [{"currency": "EUR", "amount": "900.00"}],
-                             "unvalued": 1, "average_days": 2.5, "conversion": 0.25, "measured": 40}],
+                 "stages": [{"stage": "captured", "count": 3, "unvalued": 1, "average_days": 2.5,
+                             "value": [{"currency": "EUR", "amount": "900.00"}],
+                             "conversion": 0.25, "measured": 40}],
                  "totals": {"open": 3, "won": 10, "lost": 30, "conversion": 0.25},
                  "forecast": {"value": [{"currency": "EUR", "amount": "225.00"}], "counted": 2,
                               "own_probability": 0, "left_out": 1},

@@ -24,7 +24,7 @@ _FIELD_NAME = re.compile(r"[A-Za-z_\-][A-Za-z_0-9\-]{0,39}")
 
 
 class Problem(BaseModel):
-    """Why it did not work: a stable code for programs, a sentence for people, and where, if in the request."""
+    """Why it did not work: a stable code for programs, a sentence for people, and where in the request."""
 
     code: str = Field(examples=["invalid"])
     detail: str = Field(examples=["Expected a moment with its UTC offset"])
@@ -50,7 +50,9 @@ def problem(
 
 def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What a route's documentation says of these statuses, beside those that every route has."""
-    return {status: {"model": Problem, "description": _MEANING[status]} for status in (*statuses, 401, 422, 503)}
+    return {
+        status: {"model": Problem, "description": _MEANING[status]} for status in (*statuses, 401, 422, 503)
+    }
 
 
 _MEANING = {

@@ -11,9 +11,11 @@ from infra.workspace import Workspace
 from models.domain.identifier import Normalised, normalise
 from models.domain.identity import Key
 from models.errors import Refused
+from services.api.parameters import NO_NUL
 from services.api.problems import described
 
 Text = Annotated[str | None, Query(max_length=320)]
+Issuer = Annotated[str | None, Query(description="Whose account number it is.", pattern=NO_NUL)]
 
 
 class FoundCustomer(BaseModel):
@@ -48,7 +50,7 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
 
     @routes.get("/v1/customers", responses=described())
     def find_customers(
-        phone: Text = None, email: Text = None, account: Text = None, issuer: Text = None, q: Text = None
+        phone: Text = None, email: Text = None, account: Text = None, issuer: Issuer = None, q: Text = None
     ) -> FoundCustomers:
         """Find customers by phone, mail address or account number, however it is written.
 
@@ -58,6 +60,8 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
         if len(asked) != 1:
             raise Refused("search.one_wanted", "ask for exactly one of phone, email, account, q")
         (kind, text), = asked.items()  # fmt: skip
+        if not text.strip():
+            raise Refused("search.empty", f"{kind} is empty")
         found = views.find(map(key, _meant(kind, text, issuer)))
         return FoundCustomers(customers=[FoundCustomer.model_validate(one) for one in found])
 

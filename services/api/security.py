@@ -14,7 +14,7 @@ BODY_BYTES = 256 * 1024
 
 DOCUMENTED = [
     Security(HTTPBearer(auto_error=False, description="A key of the workspace.")),
-    Security(APIKeyHeader(name="X-API-Key", auto_error=False, description="The same key, in its own header.")),
+    Security(APIKeyHeader(name="X-API-Key", auto_error=False, description="The same, in its own header.")),
 ]
 """Only says in the documentation what the guard asks for."""
 

@@ -91,9 +91,7 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
         page = found[:limit]
         opened = open_events(workspace.vault, [Published(e.event_id, e.type, e.data) for e in page])
         items = [_item(entry, data) for entry, data in zip(page, opened, strict=True)]
-        return TimelinePage(
-            customer=one, items=items, next=_write(page[-1]) if len(found) > limit else None
-        )
+        return TimelinePage(customer=one, items=items, next=_write(page[-1]) if len(found) > limit else None)
 
     return routes
 
@@ -112,7 +110,9 @@ def _wanted(entry: TimelineEntry, type: str | None, family: str | None, channel:
 
 
 def _item(entry: TimelineEntry, data: dict[str, Any]) -> TimelineItem:
-    fields = {name: getattr(entry, name) for name in entry.__struct_fields__ if name not in ("data", "position")}
+    fields = {
+        name: getattr(entry, name) for name in entry.__struct_fields__ if name not in ("data", "position")
+    }
     return TimelineItem(**fields, data=data)
 
 

@@ -160,7 +160,7 @@ class _Run:
             kafka=bool(settings.kafka_bootstrap),
             sources=[self._source(report, as_of[name], stages[name]) for name, report in reports.items()],
             purchases=self._count("purchase.recorded", SHOP), calls=self._count("touch.recorded", BANK),
-            won=closed["won"], lost=closed["lost"], open=closed["open"],
+            won=closed["totals"]["won"], lost=closed["totals"]["lost"], open=closed["totals"]["open"],
             stages=dict(sum((Counter(one) for one in stages.values()), Counter())),
             months=self._months(), customer=self._get(f"/v1/customers/{customer}", as_of[SHOP]),
             timeline=self._get(f"/v1/customers/{customer}/timeline", as_of[SHOP])["entries"],

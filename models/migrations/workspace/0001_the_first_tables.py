@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0001"
 down_revision = None
@@ -172,12 +173,20 @@ def upgrade() -> None:
         sa.Column("list_id", sa.Text(), nullable=False),
         sa.Column("purpose", sa.Text(), nullable=False),
         sa.Column("as_of", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("origin", sa.Text(), nullable=False, comment="live, or replay for a past moment"),
         sa.Column(
             "published", sa.LargeBinary(), nullable=False, comment="the target_list.published event's data"
         ),
         sa.Column("built_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="empty until all its events are in the journal",
+        ),
         sa.PrimaryKeyConstraint("list_id"),
     )
+    op.create_index("target_list_built", "target_list", ["built_at"], unique=False)
     op.create_table(
         "target_list_row",
         sa.Column("list_id", sa.Text(), nullable=False),
@@ -210,6 +219,7 @@ def downgrade() -> None:
     op.drop_index("target_list_row_part", table_name="target_list_row")
     op.drop_index("target_list_row_customer", table_name="target_list_row")
     op.drop_table("target_list_row")
+    op.drop_index("target_list_built", table_name="target_list")
     op.drop_table("target_list")
     op.drop_table("relay_checkpoint")
     op.drop_table("reader_position")

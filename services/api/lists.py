@@ -1,0 +1,239 @@
+"""Target lists: which there are, who is on one, and who is not, with the rule that said no."""
+
+import base64
+import binascii
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+import msgspec
+import structlog
+from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from infra import list_files, list_pull
+from infra.list_pull import Listed, Pull, Pulled
+from infra.workspace import Workspace
+from models.domain.target_list import ListRow
+from models.errors import Refused
+from services.api.parameters import NO_NUL
+from services.api.problems import described
+
+MOST = 5_000
+log = structlog.get_logger()
+
+ListId = Annotated[str, Path(description="The list's id.", max_length=200, pattern=NO_NUL)]
+Cursor = Annotated[str | None, Query(description="`next` of the page before.", max_length=100)]
+Format = Literal["json", "ndjson", "csv", "parquet"]
+
+
+class ListAnswer(BaseModel):
+    """A published list. candidates = members + holdout + suppressed + beyond."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"list_id": "0b0f6f1e-7c1c-5c5e-9a70-2f8f6a1f3c55", "purpose": "retention",
+                 "as_of": "2026-03-02T00:00:00Z", "built_at": "2026-03-02T06:00:00Z", "position": 1204411,
+                 "artifact": "churn-2026-02", "definition": {"offer": "loyalty_gesture", "holdout": "0.1"},
+                 "holdout_seed": "5be1c0a2f3d49b77", "candidates": 4312, "members": 360, "holdout": 40,
+                 "suppressed": 120, "beyond": 3792, "left_out": {"does_not_pay": 3792, "holdout": 40,
+                 "consent_withdrawn": 120}, "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822c"}
+            ]
+        }
+    )  # fmt: skip
+
+    list_id: str
+    purpose: str
+    as_of: datetime
+    built_at: datetime
+    position: int = Field(description="The highest journal position of what the list rests on.")
+    artifact: str = Field(description="The model whose scores count.")
+    definition: dict[str, str] = Field(description="Every setting that decided who is on it.")
+    holdout_seed: str
+    candidates: int
+    members: int
+    holdout: int
+    suppressed: int
+    beyond: int
+    left_out: dict[str, int] = Field(description="How many each rule left out.")
+    sha256: str = Field(description="Of the canonical rows of all candidates.")
+
+
+class ListsAnswer(BaseModel):
+    """The newest lists, the one built last first."""
+
+    lists: list[ListAnswer]
+
+
+class RowAnswer(BaseModel):
+    """A candidate as frozen; `rule` says why this is no member, and null means "no data"."""
+
+    customer: str
+    part: str
+    rule: str
+    stage: str
+    probability: float | None
+    value: Decimal | None
+    currency: str
+    expected_profit: Decimal | None
+    because: list[str]
+    because_events: list[str]
+    channel: str | None
+
+
+class LeftOutPage(BaseModel):
+    """A page of those who are no members, and the cursor of the next; null at the end."""
+
+    list_id: str
+    items: list[RowAnswer]
+    next: str | None
+
+
+class MembersPage(BaseModel):
+    """A page of members by rank. The cursor of the next page is null at the end."""
+
+    list_id: str
+    items: list[dict[str, object]] = Field(description="The columns of the CSV form, named alike.")
+    left_out_at_pull: int = Field(description="Members who may not be contacted any more.")
+    next: str | None
+
+
+_CACHE = {"Cache-Control": "private, no-cache"}
+_FILES: dict[str, Any] = {kind: {} for kind in sorted(list_files.MEDIA_TYPES.values())}
+_PULLED: dict[int | str, dict[str, Any]] = {
+    200: {"model": MembersPage, "description": "Members, in the format asked for.", "content": _FILES},
+    304: {"description": "What was pulled before still holds."},
+}
+
+
+def router(workspace: Workspace) -> APIRouter:
+    """The routes of this subject."""
+    routes = APIRouter(tags=["lists"])
+
+    @routes.get("/v1/lists", responses=described())
+    def read_lists(limit: Annotated[int, Query(ge=1, le=1_000)] = 100) -> ListsAnswer:
+        """Which lists there are, newest first."""
+        found = list_pull.newest(workspace, limit)
+        return ListsAnswer(lists=[_list(workspace, one) for one in found])
+
+    @routes.get("/v1/lists/{list_id}", responses=described(404))
+    def read_list(list_id: ListId) -> ListAnswer:
+        """What was asked, as of when, resting on what, and how many came of it."""
+        return _list(workspace, list_pull.find(workspace, list_id))
+
+    @routes.get("/v1/lists/{list_id}/members", responses=_PULLED | described(404), response_class=Response)
+    def pull_members(
+        list_id: ListId,
+        format: Annotated[Format, Query(description="json comes by the page, the others whole.")] = "json",
+        addresses: Annotated[bool, Query(description="With the address for the member's channel.")] = False,
+        cursor: Cursor = None,
+        limit: Annotated[int | None, Query(ge=1, le=MOST, description="By default 500 for json.")] = None,
+        if_none_match: Annotated[str | None, Header()] = None,
+    ) -> Response:
+        """Pull the members, less those who may not be contacted any more (`X-Left-Out-At-Pull`).
+
+        With a `limit` or a `cursor` every format comes by the page; `X-Next-Cursor` leads on. An answer's
+        `ETag` stands for its bytes: sent back as `If-None-Match`, it saves pulling the same again.
+        """
+        after = _read(cursor)
+        pull = Pull(workspace, list_pull.find(workspace, list_id), addresses=addresses)
+        size = limit or (500 if format == "json" or cursor is not None else None)
+        tag = f'"{pull.tag(format, addresses, after, size)}"'
+        headers = {
+            "ETag": tag,
+            "X-Left-Out-At-Pull": str(pull.left_out),
+            "Cache-Control": "private, no-cache",
+        }
+        if if_none_match is not None and _matches(if_none_match, tag):
+            return Response(status_code=304, headers=headers)
+        log.info("list pulled", list=list_id, format=format, addresses=addresses)
+        pages: Iterable[list[Pulled]]
+        if size is None:
+            pages = ([one for _, one in page] for page in pull.pages(after))
+        else:
+            found = pull.page(after, size + 1)
+            following = _write(found[size - 1][0]) if len(found) > size else None
+            if following:
+                headers["X-Next-Cursor"] = following
+            members = [one for _, one in found[:size]]
+            if format == "json":
+                return _json(pull, members, addresses, following, headers)
+            pages = [members]
+        return _file(pull, format, pages, addresses, headers)
+
+    @routes.get("/v1/lists/{list_id}/left-out", responses=described(404))
+    def read_left_out(
+        list_id: ListId,
+        part: Annotated[Literal["holdout", "suppressed", "beyond"], Query(description="Of which part.")],
+        cursor: Cursor = None,
+        limit: Annotated[int, Query(ge=1, le=MOST)] = 500,
+    ) -> LeftOutPage:
+        """Who is not on the list, and the one rule that said no."""
+        listed, after = list_pull.find(workspace, list_id), _read(cursor)
+        found = list_pull.left_out(workspace, listed.list_id, part, after=after, limit=limit + 1)
+        following = _write(found[limit - 1][0]) if len(found) > limit else None
+        return LeftOutPage(list_id=list_id, items=[_row(row) for _, row in found[:limit]], next=following)
+
+    return routes
+
+
+def _list(workspace: Workspace, one: Listed) -> ListAnswer:
+    said = msgspec.structs.asdict(one.published)
+    return ListAnswer(
+        **said, built_at=one.built_at, left_out=list_pull.rules(workspace, one.list_id)
+    )  # fmt: skip
+
+
+def _row(row: ListRow) -> RowAnswer:
+    said = msgspec.structs.asdict(row)
+    return RowAnswer(
+        **{name: said[name] for name in RowAnswer.model_fields if name in said}, expected_profit=row.profit
+    )
+
+
+def _json(
+    pull: Pull, members: list[Pulled], addresses: bool, following: str | None, headers: dict[str, str]
+) -> Response:
+    body = {
+        "list_id": pull.listed.list_id, "left_out_at_pull": pull.left_out, "next": following,
+        "items": [list_files.record(one, addresses=addresses) for one in members],
+    }  # fmt: skip
+    return Response(msgspec.json.encode(body), 200, headers, "application/json")
+
+
+def _file(
+    pull: Pull, kind: str, pages: Iterable[list[Pulled]], addresses: bool, headers: dict[str, str]
+) -> Response:
+    name = f"{pull.listed.published.purpose}-{pull.listed.list_id}.{kind}"
+    headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    media_type = list_files.MEDIA_TYPES[kind]
+    return StreamingResponse(
+        list_files.whole(kind, pages, addresses=addresses), 200, headers, media_type
+    )  # fmt: skip
+
+
+def _matches(given: str, tag: str) -> bool:
+    """Weak tags compare alike here: the question is only whether to send the bytes again."""
+    return any(one.strip().removeprefix("W/") in (tag, "*") for one in given.split(","))
+
+
+def _write(place: int) -> str:
+    """A place in the list; opaque to whoever sends it back."""
+    return base64.urlsafe_b64encode(f"place:{place}".encode()).decode()
+
+
+def _read(cursor: str | None) -> int:
+    if cursor is None:
+        return 0
+    try:
+        name, _, place = (
+            base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode().partition(":")
+        )
+    except (binascii.Error, UnicodeError):
+        name, place = "", ""
+    if name != "place" or not (place.isascii() and place.isdigit() and len(place) < 10):
+        raise Refused("cursor.invalid", "this is no cursor of a page before")
+    return int(place)

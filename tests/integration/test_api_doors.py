@@ -1,0 +1,121 @@
+"""Who may call, what a mistake is answered with, and what the documentation promises."""
+
+import json
+
+import pytest
+from starlette.testclient import TestClient
+
+from events.schema import FOLDER
+from infra.workspace import open_workspace
+from services.api.app import create_app
+from tests.support.calling import caller, read
+
+PROBLEM = {"code", "detail", "message"}
+
+
+@pytest.fixture
+def api(workspace):
+    return caller(workspace)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"X-API-Key": "ключ".encode()}])
+def test_without_a_key_nothing_is_answered_and_nothing_is_read(workspace, headers):
+    stranger = TestClient(create_app(workspace))
+    for method, url in (("GET", "/v1/pipeline"), ("GET", "/v1/none"), ("POST", "/v1/opportunities")):
+        answer = stranger.request(method, url, headers=headers, content=b"{")
+        assert (answer.status_code, answer.json()["code"]) == (401, "no_key")
+        assert PROBLEM <= answer.json().keys()
+
+
+def test_either_header_carries_the_key(workspace):
+    for headers in ({"Authorization": "bearer test-key"}, {"X-API-Key": "test-key"}):
+        assert TestClient(create_app(workspace)).get("/v1/pipeline", headers=headers).status_code == 200
+
+
+def test_health_and_metrics_need_no_key(workspace):
+    stranger = caller(workspace, key=None)
+    assert read(stranger, "/health") == {"status": "ready"}
+    assert "python_info" in stranger.get("/metrics").text
+
+
+def test_a_database_that_does_not_answer_is_said_so_with_when_to_come_back(workspace, settings, postgres):
+    away = open_workspace(
+        settings.model_copy(
+            update={"database_url": postgres.url("postgres").replace("/postgres", "/nowhere")}
+        )
+    )
+    answer = caller(away).get("/v1/pipeline")
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert int(answer.headers["retry-after"]) > 0
+    away.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "content", "status"),
+    [
+        ("GET", "/v1/nothing", b"", 404),
+        ("DELETE", "/v1/pipeline", b"", 405),
+        ("POST", "/v1/opportunities", b"{", 422),
+        ("POST", "/v1/opportunities", b"\xff", 400),
+        ("POST", "/v1/opportunities", b"[" * 100_000, 400),
+        ("POST", "/v1/opportunities", b'{"subject": "\\ud800"}', 422),
+        ("POST", "/v1/opportunities", b'"' + b"x" * 300_000 + b'"', 413),
+        ("POST", "/v1/opportunities", b"", 422),
+        ("GET", "/v1/events/none", b"", 422),
+        ("GET", "/v1/schemas/..%2F..%2Fpyproject.toml", b"", 404),
+        ("GET", "/v1/schemas/none.json", b"", 404),
+        ("GET", "/v1/pipeline?source=%00", b"", 422),
+    ],
+)
+def test_every_mistake_is_answered_in_one_form(api, method, url, content, status):
+    answer = api.request(method, url, content=content, headers={"Content-Type": "application/json"})
+    assert answer.status_code == status
+    assert PROBLEM <= answer.json().keys()
+    assert answer.json()["detail"] == answer.json()["message"]
+
+
+def test_a_body_that_does_not_say_its_length_is_counted(api):
+    def endless():
+        for _ in range(100):
+            yield b"x" * 10_000
+
+    answer = api.post("/v1/opportunities", content=endless(), headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+
+def test_no_answer_repeats_what_a_sender_put_where_it_does_not_belong(api):
+    body = {"subject": "leased line of Ann Miller", "Ann Miller, Elm Road": 1, "customer": ["+14155552671"]}
+    answer = api.post("/v1/opportunities", json=body)
+    assert answer.status_code == 422
+    for personal in ("Ann", "Elm", "4155552671"):
+        assert personal not in answer.text
+
+
+def test_an_unknown_event_and_a_schema_that_is_there(api):
+    answer = api.get("/v1/events/01997a3e-0000-7000-8000-000000000002")
+    assert (answer.status_code, answer.json()["code"]) == (404, "event.unknown")
+    name = "touch.recorded.1.published.json"
+    assert read(api, f"/v1/schemas/{name}") == json.loads((FOLDER / name).read_text())
+
+
+def test_every_route_is_documented_with_an_example_and_its_problems(workspace):
+    document = create_app(workspace).openapi()
+    for path, routes in document["paths"].items():
+        for method, route in routes.items():
+            told = f"{method} {path}"
+            assert route["description"], told
+            if not path.startswith("/v1/"):
+                continue
+            assert {"401", "422", "503"} <= route["responses"].keys(), told
+            assert route["security"], told
+            examples = [
+                name for name in _models(route) if "examples" in document["components"]["schemas"][name]
+            ]
+            shown = json.dumps(route.get("parameters", []))
+            assert examples or '"example' in shown, told
+
+
+def _models(route) -> list[str]:
+    """The component schemas a route's bodies name."""
+    text = json.dumps([route.get("requestBody", {}), route["responses"]])
+    return [part.split('"')[0] for part in text.split("#/components/schemas/")[1:]]
