@@ -43,10 +43,6 @@ class Feed(Protocol):
         """What is new, a list of batches at a time. Every partition is claimed before it is read."""
         ...
 
-    def seek(self, partition: int, offset: int) -> None:
-        """Go on from there: what was handed out after it was not taken."""
-        ...
-
 
 class JournalFeed:
     """The journal as one partition; its offset is the last position read."""
@@ -64,10 +60,6 @@ class JournalFeed:
                 continue
             self._position = batch.next_offset
             yield [batch]
-
-    def seek(self, partition: int, offset: int) -> None:
-        """Read again beyond this position."""
-        self._position = offset
 
     def _read(self) -> Batch | None:
         with unavailable(), self._engine.connect() as connection:
@@ -88,7 +80,6 @@ class KafkaFeed:
 
     def __init__(self, bootstrap: str, topic: str, group: str, *, live_only: bool = False) -> None:
         self._bootstrap, self._topic, self._group, self._live_only = bootstrap, topic, group, live_only
-        self._consumer: AIOKafkaConsumer | None = None
         self._claimed: dict[TopicPartition, int | None] = {}
 
     async def batches(self, claim: Claim) -> AsyncIterator[list[Batch]]:
@@ -103,7 +94,6 @@ class KafkaFeed:
         consumer.subscribe([self._topic], listener=_Claimer(consumer, claim, identity, self._claimed))
         try:
             await consumer.start()
-            self._consumer = consumer
             while True:
                 fetched = await consumer.getmany(timeout_ms=200, max_records=BATCH)
                 found = [
@@ -123,13 +113,7 @@ class KafkaFeed:
                 f"Kafka at {self._bootstrap} does not answer ({type(error).__name__})"
             ) from error
         finally:
-            self._consumer = None
             await consumer.stop()
-
-    def seek(self, partition: int, offset: int) -> None:
-        """Read again from this offset."""
-        if self._consumer is not None:
-            self._consumer.seek(TopicPartition(self._topic, partition), offset)
 
     def _follows(self, consumer: AIOKafkaConsumer, part: TopicPartition, offset: int) -> bool:
         """Do these records go on where the claim said? aiokafka fetches a new partition before it is claimed."""

@@ -14,22 +14,19 @@ from models.errors import Refused
 from services.api.parameters import NO_NUL
 from services.api.problems import described
 
-Text = Annotated[str | None, Query(max_length=320)]
-Issuer = Annotated[str | None, Query(description="Whose account number it is.", pattern=NO_NUL)]
+Phone = Annotated[str | None, Query(max_length=320, examples=["+1 415 555 2671"])]
+Email = Annotated[str | None, Query(max_length=320, examples=["ann@example.com"])]
+Account = Annotated[str | None, Query(max_length=320, examples=["A-77"])]
+Issuer = Annotated[
+    str | None, Query(description="Whose account number it is.", pattern=NO_NUL, examples=["shop"])
+]
+Anything = Annotated[str | None, Query(max_length=320, examples=["415-555-2671"])]
 
 
 class FoundCustomer(BaseModel):
     """A customer, and by which kind of identifier (and whose) they were found."""
 
-    model_config = ConfigDict(
-        from_attributes=True,
-        json_schema_extra={
-            "examples": [
-                {"customer": "01997a3e-0000-7000-8000-000000000002", "kind": "phone", "issuer": "",
-                 "blocked": False}
-            ]
-        },
-    )  # fmt: skip
+    model_config = ConfigDict(from_attributes=True)
 
     customer: str
     kind: str
@@ -39,6 +36,15 @@ class FoundCustomer(BaseModel):
 
 class FoundCustomers(BaseModel):
     """Everyone found, whom we have known longest first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"customers": [{"customer": "01997a3e-0000-7000-8000-000000000002", "kind": "phone",
+                                "issuer": "", "blocked": False}]}
+            ]
+        }
+    )  # fmt: skip
 
     customers: list[FoundCustomer]
 
@@ -50,8 +56,9 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
 
     @routes.get("/v1/customers", responses=described())
     def find_customers(
-        phone: Text = None, email: Text = None, account: Text = None, issuer: Issuer = None, q: Text = None
-    ) -> FoundCustomers:
+        phone: Phone = None, email: Email = None, account: Account = None, issuer: Issuer = None,
+        q: Anything = None,
+    ) -> FoundCustomers:  # fmt: skip
         """Find customers by phone, mail address or account number, however it is written.
 
         `q` takes any of the three: it is tried as whatever it can be read as. Ask for exactly one.

@@ -21,7 +21,7 @@ def months(series: Series) -> str:
         .mark_bar(color=INK)
         .encode(
             x=alt.X("month:O", title=None, axis=alt.Axis(labelAngle=-45, labelOverlap=True)),
-            y=alt.Y("count:Q", title=label(series.what), axis=alt.Axis(format=",d", tickCount=5)),
+            y=alt.Y("count:Q", title=series.counts, axis=alt.Axis(format=",d", tickCount=5)),
         )
     )
     return svg(chart, MONTHS_HEIGHT)

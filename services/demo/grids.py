@@ -23,6 +23,8 @@ SECONDS = {
     "lists": "build and publish the lists",
 }
 CALLS, WON = "touch.recorded", "won"
+COUNTED = {"purchase.recorded": "purchases", CALLS: "calls", WON: "sales won"}
+"""What a month counts, in words."""
 TENTH = 0.1
 
 
@@ -42,6 +44,11 @@ class Series(Struct, frozen=True, kw_only=True):
     source: str
     what: str
     months: tuple[tuple[str, int], ...]
+
+    @property
+    def counts(self) -> str:
+        """What is counted, in words."""
+        return COUNTED.get(self.what, label(self.what))
 
 
 def adds_up(source: SourceResult) -> bool:
@@ -87,13 +94,12 @@ def series(result: DemoResult) -> list[Series]:
 def monthly(one: Series) -> Grid:
     """A series with the sentence it comes to."""
     most, least = max(one.months, key=lambda pair: pair[1]), min(one.months, key=lambda pair: pair[1])
-    what = label(one.what)
     says = (
-        f"{count(sum(number for _, number in one.months))} {what} in {len(one.months)} months: most in "
+        f"{count(sum(number for _, number in one.months))} {one.counts} in {len(one.months)} months: most in "
         f"{most[0]} ({count(most[1])}), fewest in {least[0]} ({count(least[1])})."
     )
     rows = tuple((month, count(number)) for month, number in one.months)
-    return Grid(title=f"{plain(one.source)}: {what} a month", columns=("month", what), rows=rows, says=says)
+    return Grid(title=f"{plain(one.source)}: {one.counts} a month", columns=("month", one.counts), rows=rows, says=says)
 
 
 def without_sales(result: DemoResult) -> list[str]:
@@ -217,7 +223,7 @@ def legal_basis(result: DemoResult) -> Grid:
     rows = [
         (label(purpose), label(channel), label(basis))
         for purpose, channels in result.legal_basis.items()
-        for channel, basis in (channels.items() or [("none", "nobody is contacted without a consent")])
+        for channel, basis in (channels.items() or [("no channel", "nobody is contacted without a consent")])
     ]
     says = (
         "Neither file has a consent on record, and no consent recorded is not consent. "

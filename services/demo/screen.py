@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.panel import Panel
 from rich.rule import Rule
 from rich.table import Table
@@ -169,20 +169,20 @@ class _Bar:
     def __init__(self, part: float) -> None:
         self._part = part
 
-    def __rich_console__(self, console: Console, options: object) -> Iterator[Text]:
-        width = getattr(options, "max_width", console.width)
-        sign = "#" if console.options.ascii_only else "█"
-        yield Text(sign * max(1, round(self._part * width)), style="blue", no_wrap=True)
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        sign = "#" if options.ascii_only else "█"
+        yield Text(sign * max(1, round(self._part * options.max_width)), style="blue", no_wrap=True)
 
 
 def _table(grid: Grid, cut: frozenset[int] = frozenset()) -> Table:
     """Figures never wrap, text wraps between words; the columns in `cut` end where the line ends."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False)
     for place, name in enumerate(grid.columns):
+        longest = max(len(name), *(len(row[place]) for row in grid.rows)) if grid.rows else None
         figures, last = place not in grid.text, place == len(grid.columns) - 1
         table.add_column(
             Text(name), justify="right" if figures else "left", no_wrap=figures or place in cut or not last,
-            overflow="ellipsis" if place in cut else "fold",
+            overflow="ellipsis" if place in cut else "fold", min_width=None if last else longest,
         )  # fmt: skip
     for row in grid.rows:
         table.add_row(*(Text(cell) for cell in row))

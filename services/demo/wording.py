@@ -6,12 +6,7 @@ from datetime import datetime
 
 NO_DATA = "no data"
 
-WORDS = {
-    "purchase.recorded": "purchases",
-    "touch.recorded": "calls",
-    "won": "sales won",
-    "win_back": "win-back",
-}
+WORDS = {"win_back": "win-back"}
 """Codes that read better in other words than their own."""
 
 
