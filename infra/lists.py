@@ -131,7 +131,7 @@ def left_out_by(connection: Connection, list_id: str) -> dict[str, int]:
     query = select(rule, count).where(
         target_list_row.c.list_id == list_id, target_list_row.c.part != "member"
     )
-    return dict(connection.execute(query.group_by(rule).order_by(rule)).tuples())
+    return dict(connection.execute(query.group_by(rule).order_by(rule)).all())
 
 
 def _decided(
@@ -156,6 +156,9 @@ def _decided(
         artifact=gathered.artifact, holdout_seed=seed, candidates=len(rows), members=count["member"],
         holdout=count["holdout"], suppressed=count["suppressed"], beyond=count["beyond"], sha256=hashed,
     )  # fmt: skip
+    for row in rows:  # what no event can say must show before anything is frozen
+        if row.part == "member":
+            _member(row, published)
     return published, list(zip(rows, lines, strict=True))
 
 
@@ -185,14 +188,11 @@ def _freeze(
 ) -> bool:  # fmt: skip
     """Write the list and all its rows in one transaction; False where it is there already."""
     with unavailable(), workspace.engine.begin() as connection:
-        entered = connection.execute(
-            postgresql.insert(target_list)
-            .values(
-                list_id=published.list_id, purpose=published.purpose, as_of=published.as_of, origin=origin,
-                published=codec.encode(published), built_at=now,
-            )
-            .on_conflict_do_nothing()
-        ).rowcount  # fmt: skip
+        row = postgresql.insert(target_list).values(
+            list_id=published.list_id, purpose=published.purpose, as_of=published.as_of, origin=origin,
+            published=codec.encode(published), built_at=now,
+        )  # fmt: skip
+        entered = connection.execute(row.on_conflict_do_nothing().returning(target_list.c.list_id)).all()
         if entered:
             copy_rows(
                 connection, target_list_row, ["list_id", "place", "customer", "part", "rule", "row"],

@@ -8,7 +8,7 @@ from infra import identity_store
 from infra.database import unavailable
 from infra.ids import new_id
 from infra.intake import Intake
-from infra.journal import Accepted, Draft, IdentifierValues, Item, Journal
+from infra.journal import Accepted, Broken, Draft, IdentifierValues, Item, Journal
 from infra.matching import Matcher
 from infra.vault import DataKey, Vault
 from models.domain.identity import Key
@@ -41,8 +41,14 @@ class Recorder:
         return isinstance(self._journal.append_one(self.item(by, writes)), Accepted)
 
     def record_batch(self, decisions: Sequence[tuple[By, Sequence[Write]]]) -> int:
-        """Append many items in one go; how many were new. A stale one among them adds nothing."""
+        """Append many items in one go; how many were new. A stale one among them adds nothing.
+
+        Raises RuntimeError where some could not be recorded by a defect of ours; the others were.
+        """
         verdicts = self._journal.append([self.item(by, writes) for by, writes in decisions])
+        broken = [verdict.kind for verdict in verdicts if isinstance(verdict, Broken)]
+        if broken:
+            raise RuntimeError(f"{len(broken)} of {len(verdicts)} could not be recorded ({broken[0]})")
         return sum(isinstance(verdict, Accepted) for verdict in verdicts)
 
     def item(self, by: By, writes: Sequence[Write]) -> Item:

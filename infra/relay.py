@@ -111,7 +111,9 @@ class Relay:
     def _produce(self, topic: str, key: bytes, message: Message, told: Any) -> None:
         while True:
             try:
-                self._producer.produce(topic, message.value, key, headers=list(message.headers), on_delivery=told)
+                self._producer.produce(
+                    topic, message.value, key, headers=list(message.headers), on_delivery=told
+                )
             except BufferError:
                 self._producer.poll(0.05)
             else:

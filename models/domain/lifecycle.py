@@ -38,7 +38,11 @@ class StageEntry(Struct, frozen=True):
 
 
 class Lifecycle(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the rules need to know of one customer. `upto` is how far the clock has been followed."""
+    """What the rules need to know of one customer. `upto` is how far the clock has been followed.
+
+    `first_at` is the first purchase or holding, `last_active` the last of these or use; `calmed_at` is
+    when a save or low scores last took an at_risk back, and silence is counted anew from there.
+    """
 
     upto: datetime
     first_at: datetime | None = None
@@ -51,6 +55,7 @@ class Lifecycle(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ended_because: str = ""
     warned_by: tuple[str, str] | None = None
     scores: tuple[float, ...] = ()
+    calmed_at: datetime | None = None
     regained_at: datetime | None = None
     log: tuple[StageEntry, ...] = ()
 
@@ -62,13 +67,9 @@ class Lifecycle(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def fold(state: Lifecycle | None, envelope: Envelope, rules: LifecycleRules) -> Lifecycle:
     """One step: follow the clock to the event, take the event in, look which stage holds now."""
-    at = envelope.occurred_at
+    at = envelope.occurred_at.astimezone(UTC)
     state = Lifecycle(upto=at) if state is None else advance(state, at, rules)
-    was_lost = state.now is not None and state.now.stage == "lost"
-    state = _take(state, envelope, rules)
-    if was_lost and state.last_active == at and not state.ended_at:
-        state = msgspec.structs.replace(state, regained_at=at)
-    return _look(state, at, envelope.event_id, rules)
+    return _look(_take(state, envelope, at, rules), at, envelope.event_id, rules)
 
 
 def advance(state: Lifecycle, at: datetime, rules: LifecycleRules) -> Lifecycle:
@@ -98,59 +99,70 @@ def silence_after(state: Lifecycle, rules: LifecycleRules) -> timedelta:
     return timedelta(days=max(rules.silence_factor * gap, rules.least_silence_days))
 
 
-def _take(state: Lifecycle, envelope: Envelope, rules: LifecycleRules) -> Lifecycle:
-    replace, at = msgspec.structs.replace, envelope.occurred_at
+def _take(state: Lifecycle, envelope: Envelope, at: datetime, rules: LifecycleRules) -> Lifecycle:
+    replace = msgspec.structs.replace
     match envelope.event:
-        case PurchaseRecorded() | UsageRecorded():
-            return replace(_active(state, envelope), warned_by=None, ended_at=None)
+        case UsageRecorded():
+            return _active(state, envelope, at)
+        case PurchaseRecorded():
+            return _bought(state, envelope, at)
         case HoldingStarted(holding_id=holding):
-            held = state.holdings | {holding}
-            return replace(_active(state, envelope), holdings=held, warned_by=None, ended_at=None)
+            return replace(_bought(state, envelope, at), holdings=state.holdings | {holding})
         case HoldingEnded(holding_id=holding):
             held = state.holdings - {holding}
             if held or not state.holdings:
                 return replace(state, holdings=held)
             return replace(state, holdings=held, ended_at=at, ended_because=envelope.event_id)
         case SaveAccepted():
-            return replace(state, warned_by=None, scores=())
+            return replace(_calmed(state, at), scores=())
         case CancelRequested():
             return replace(state, warned_by=("cancel_requested", envelope.event_id))
-        case TouchRecorded(signals=signals) | TouchSignalled(signals=signals) if rules.leaving_signals & set(
-            signals
+        case TouchRecorded(outside=None, signals=signals) | TouchSignalled(signals=signals) if (
+            rules.leaving_signals & set(signals)
         ):
             return replace(state, warned_by=("words_of_leaving", envelope.event_id))
         case ChurnScored(probability=probability):
-            return _scored(state, probability, envelope.event_id, rules)
+            return _scored(state, probability, envelope.event_id, at, rules)
     return state
 
 
-def _scored(state: Lifecycle, probability: float, because: str, rules: LifecycleRules) -> Lifecycle:
+def _scored(
+    state: Lifecycle, probability: float, because: str, at: datetime, rules: LifecycleRules
+) -> Lifecycle:
     """Two scorings at or above the entry threshold warn; two below the exit threshold take it back."""
     scores = (*state.scores, probability)[-2:]
     state = msgspec.structs.replace(state, scores=scores)
     if len(scores) == 2 and min(scores) >= rules.enter_at_risk:
         return msgspec.structs.replace(state, warned_by=("scored_twice", because))
     if len(scores) == 2 and max(scores) < rules.leave_at_risk:
-        return msgspec.structs.replace(state, warned_by=None)
+        return _calmed(state, at)
     return state
 
 
-def _active(state: Lifecycle, envelope: Envelope) -> Lifecycle:
-    """A purchase, a use or a new holding: remembers the day, and the gap to the active day before."""
-    at, gaps = envelope.occurred_at, state.gaps
+def _calmed(state: Lifecycle, at: datetime) -> Lifecycle:
+    """A warning is taken back; of a silence, only one that is a warning already."""
+    calmed_at = at if state.now is not None and state.now.stage == "at_risk" else state.calmed_at
+    return msgspec.structs.replace(state, warned_by=None, calmed_at=calmed_at)
+
+
+def _bought(state: Lifecycle, envelope: Envelope, at: datetime) -> Lifecycle:
+    """A purchase or a new holding: whoever makes one is not leaving, and comes back if they had left."""
+    first_at, because = (state.first_at, state.first_because) if state.first_at else (at, envelope.event_id)
+    lost = state.now is not None and state.now.stage == "lost"
+    return msgspec.structs.replace(
+        _active(state, envelope, at), first_at=first_at, first_because=because, warned_by=None, scores=(),
+        ended_at=None, ended_because="", regained_at=at if lost else state.regained_at,
+    )  # fmt: skip
+
+
+def _active(state: Lifecycle, envelope: Envelope, at: datetime) -> Lifecycle:
+    """A purchase, a new holding or a use: remembers the day, and the gap to the active day before."""
+    gaps = state.gaps
     if state.last_active is not None:
         gap = (at.date() - state.last_active.date()).days
         if gap > 0:
             gaps = {**gaps, gap: gaps.get(gap, 0) + 1}
-    first = (at, envelope.event_id) if state.first_at is None else (state.first_at, state.first_because)
-    return msgspec.structs.replace(
-        state,
-        first_at=first[0],
-        first_because=first[1],
-        last_active=at,
-        last_because=envelope.event_id,
-        gaps=gaps,
-    )
+    return msgspec.structs.replace(state, last_active=at, last_because=envelope.event_id, gaps=gaps)
 
 
 def _look(state: Lifecycle, at: datetime, because: str, rules: LifecycleRules) -> Lifecycle:
@@ -174,7 +186,7 @@ def _stage(state: Lifecycle, at: datetime, rules: LifecycleRules) -> tuple[Stage
         return "lost", "not_active", state.last_because
     if state.warned_by is not None:
         return "at_risk", state.warned_by[0], state.warned_by[1]
-    if not state.holdings and at >= state.last_active + silence_after(state, rules):
+    if not state.holdings and at >= _silent_at(state, rules):
         return "at_risk", "silence", state.last_because
     if state.regained_at is not None and at < state.regained_at + timedelta(days=rules.regained_days):
         return "regained", "back_after_lost", state.last_because
@@ -194,10 +206,16 @@ def _boundaries(state: Lifecycle, rules: LifecycleRules) -> Iterator[datetime]:
     yield acquired_until
     yield acquired_until + timedelta(days=rules.developing_days)
     if not state.holdings:
-        yield state.last_active + silence_after(state, rules)
+        yield _silent_at(state, rules)
         yield state.last_active + rules.active
     if state.regained_at is not None:
         yield state.regained_at + timedelta(days=rules.regained_days)
+
+
+def _silent_at(state: Lifecycle, rules: LifecycleRules) -> datetime:
+    """When a silence that begins now, or began, is longer than this customer's normal ones."""
+    heard = max(state.last_active or NEVER, state.calmed_at or NEVER)
+    return heard + silence_after(state, rules)
 
 
 def _day_after(at: datetime) -> datetime:

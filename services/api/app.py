@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from infra.database import wait_until_ready
 from infra.views import Views
 from infra.workspace import Workspace
-from services.api import customer, event, opportunity, pipeline, problems, search, timeline
+from services.api import customer, event, lists, opportunity, pipeline, problems, search, timeline
 from services.api.security import DOCUMENTED, Guard
 
 
@@ -29,6 +29,8 @@ def create_app(workspace: Workspace) -> FastAPI:
     views = Views(workspace.engine, workspace.rules, workspace.settings.zone)
     for subject in (search, customer, timeline, pipeline, opportunity, event):
         app.include_router(subject.router(workspace, views), dependencies=DOCUMENTED)
+
+    app.include_router(lists.router(workspace), dependencies=DOCUMENTED)
 
     @app.get("/health", tags=["operations"], responses=problems.described())
     def health() -> Ready:

@@ -120,8 +120,12 @@ def _refuse_reuse(recorded: Sequence[Envelope], stream: str, wire: str, said: di
     for one in recorded:
         if one.stream != stream:
             raise REUSED
-        if isinstance(one.event, FollowUpMissed):
-            continue
-        differs = any(value is not None and getattr(one.event, name) != value for name, value in said.items())
-        if one.type != wire or differs:
+        if not isinstance(one.event, FollowUpMissed) and not _says(one, wire, said):
             raise REUSED
+
+
+def _says(one: Envelope, wire: str, said: dict[str, Any]) -> bool:
+    """Is this the event that such a command records?"""
+    return one.type == wire and all(
+        value is None or getattr(one.event, name) == value for name, value in said.items()
+    )

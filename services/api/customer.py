@@ -8,7 +8,8 @@ from infra.opening import open_identifiers
 from infra.views import Views
 from infra.workspace import Workspace
 from models.errors import Refused
-from services.api.customer_answer import CustomerAnswer, answer, keys_of, row_of
+from services.api.customer_answer import answer, keys_of, row_of
+from services.api.customer_parts import CustomerAnswer
 from services.api.parameters import AsOf, CustomerId, KnownAt
 from services.api.problems import Absorbed, described
 
@@ -38,7 +39,7 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
         if view is None:
             raise UNKNOWN
         if view.customer != one:
-            raise Absorbed(one, view.customer)
+            raise Absorbed(view.customer)
         with views.reading() as connection:
             values = open_identifiers(connection, workspace.vault, keys_of(row_of(view)))
         return answer(

@@ -1,11 +1,8 @@
-"""The 360-view as it is answered: its parts, and how they are made from the views' rows."""
+"""From the views' rows to the 360-view as it is answered."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 from zoneinfo import ZoneInfo
-
-from pydantic import BaseModel, ConfigDict, Field
 
 from infra.views import CustomerView
 from models.domain.board import overdue
@@ -13,181 +10,24 @@ from models.domain.identity import Key
 from models.domain.lifecycle import Lifecycle
 from models.projections.customer_360 import Contact, Customer360Row, Foretold, Value, zone_of
 from models.projections.pipeline import PipelineRow
-
-NO_CONSENT = "no consent recorded: that is not consent"
-
-
-class Part(BaseModel):
-    """A part of an answer, filled from an object's attributes."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-
-class IdentifierPart(Part):
-    """What the customer is known by. `value` is null where it was never kept, `[erased]` where it is gone."""
-
-    kind: str
-    issuer: str
-    value: str | None = None
-    since: datetime
-    blocked: bool = Field(description="Shared by too many: it no longer says who somebody is.")
-    facets: dict[str, str]
-
-
-class IdentityPart(Part):
-    """Who the customer is, and how long we have known them."""
-
-    first_at: datetime | None
-    last_at: datetime | None
-    absorbed: tuple[str, ...] = Field(description="Ids of customers who turned out to be this one.")
-    identifiers: list[IdentifierPart]
-
-
-class StagePart(Part):
-    """A stage of the life cycle, since when, by which rule, because of which events."""
-
-    stage: str
-    since: datetime
-    rule: str
-    because: list[str]
-
-
-class LifecyclePart(StagePart):
-    """The stage now, and every stage before it."""
-
-    log: list[StagePart]
-
-
-class ValuePart(Part):
-    """What was bought in one currency (null: not stated), less what was brought back."""
-
-    currency: str | None
-    purchases: int
-    returns: int
-    amount: Decimal | None = Field(description="Null where no price is known.")
-    unpriced: int = Field(description="Purchases whose price is not known.")
-    first_at: datetime | None
-    last_at: datetime | None
-
-
-class HoldingPart(Part):
-    """A product the customer has."""
-
-    holding_id: str
-    product: str
-    since: datetime
-    price: Decimal | None
-    currency: str
-    ends_at: datetime | None
-
-
-class ConsentPart(Part):
-    """The last word on a channel (empty: all) for a purpose (empty: any)."""
-
-    channel: str
-    purpose: str
-    scope: str
-    granted: bool
-    basis: str
-    proof: str
-    since: datetime
-    expires_at: datetime | None
-    event_id: str
-
-
-class ConsentsPart(Part):
-    """What is allowed and what is forbidden; `note` says it when nothing was ever recorded."""
-
-    recorded: list[ConsentPart]
-    note: str | None
-
-
-class ContactPart(Part):
-    """One conversation; `open_reason` while it is neither resolved nor confirmed as solved."""
-
-    contact_id: str
-    at: datetime
-    channel: str
-    reason: str
-    outcome: str
-    confirmed: bool | None
-    open_reason: str
-
-
-class ContactsPart(Part):
-    """How often the customer has been in contact, today counted in their own zone."""
-
-    today: int
-    ever: int
-    zone: str
-    last: ContactPart | None
-    says: str
-
-
-class CasePart(Part):
-    """A case that is still open."""
-
-    case_id: str
-    reason: str
-
-
-class OpportunityPart(Part):
-    """An opportunity that is still open."""
-
-    opportunity_id: str
-    subject: str
-    stage: str
-    department: str
-    owner: str
-    value: Decimal | None
-    currency: str
-    due_at: datetime | None
-    overdue: bool
-
-
-class ReasonPart(Part):
-    """One feature's part in a score: its value in words, its push on the log odds."""
-
-    feature: str
-    says: str
-    contribution: float
-
-
-class ChurnPart(Part):
-    """The last churn score, 1 being the likeliest to leave of all scored in one run."""
-
-    event_id: str
-    as_of: datetime
-    horizon_days: int
-    probability: float
-    rank: int
-    of: int
-    artifact: str
-    reasons: list[ReasonPart]
-
-
-class PredictionsPart(Part):
-    """What was foretold; null where nothing was."""
-
-    churn: ChurnPart | None
-
-
-class CustomerAnswer(Part):
-    """A customer at a moment. Null and an empty list mean "no data", never zero."""
-
-    customer: str
-    at: datetime = Field(description="The moment for which this is presented.")
-    as_of: datetime | None
-    known_at: datetime | None
-    identity: IdentityPart
-    lifecycle: LifecyclePart | None
-    value: list[ValuePart] | None
-    holdings: list[HoldingPart]
-    consent: ConsentsPart
-    contacts: ContactsPart
-    cases: list[CasePart]
-    opportunities: list[OpportunityPart]
-    predictions: PredictionsPart
+from services.api.customer_parts import (
+    NO_CONSENT,
+    CasePart,
+    ChurnPart,
+    ConsentPart,
+    ConsentsPart,
+    ContactPart,
+    ContactsPart,
+    CustomerAnswer,
+    HoldingPart,
+    IdentifierPart,
+    IdentityPart,
+    LifecyclePart,
+    OpportunityPart,
+    PredictionsPart,
+    StagePart,
+    ValuePart,
+)
 
 
 def row_of(view: CustomerView) -> Customer360Row:

@@ -20,6 +20,7 @@ REFUSED = {"opportunity.closed": 409, "opportunity.exists": 409}
 """Refusals for the state something is in. Those that end in `.unknown` are 404, all others 422."""
 
 HTTP_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
+_CUSTOMER = re.compile(r"/customers/[^/]+")
 _FIELD_NAME = re.compile(r"[A-Za-z_\-][A-Za-z_0-9\-]{0,39}")
 
 
@@ -35,9 +36,9 @@ class Problem(BaseModel):
 class Absorbed(Exception):
     """The customer asked for was merged into another; the answer is there."""
 
-    def __init__(self, one: str, survivor: str) -> None:
+    def __init__(self, survivor: str) -> None:
         super().__init__("absorbed")
-        self.one, self.survivor = one, survivor
+        self.survivor = survivor
 
 
 def problem(
@@ -87,7 +88,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Absorbed)
     async def absorbed(request: Request, error: Absorbed) -> Response:
-        place = request.url.path.replace(error.one, error.survivor)
+        place = _CUSTOMER.sub(f"/customers/{error.survivor}", request.url.path, count=1)
         query = f"?{request.url.query}" if request.url.query else ""
         return problem(
             308, "customer.merged", f"this customer was merged into {error.survivor}",

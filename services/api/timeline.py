@@ -83,7 +83,7 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
         if survivor is None:
             raise UNKNOWN
         if survivor != one:
-            raise Absorbed(one, survivor)
+            raise Absorbed(survivor)
         found = views.timeline(
             one, wanted=lambda entry: _wanted(entry, type, family, channel), limit=limit + 1, before=before,
             as_of=as_of or known_at, known_at=known_at,

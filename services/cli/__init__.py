@@ -1,6 +1,10 @@
 """The command line: one command for everything, from the first run to the daily work."""
 
+import logging
+
 import typer
+
+from infra.telemetry import configure_logging
 
 app = typer.Typer(
     name="touchstone",
@@ -15,5 +19,6 @@ def main() -> None:
     """Entry point of the `touchstone` command."""
     from services.cli import commands
 
+    configure_logging(logging.WARNING)
     commands.register(app)
     app()

@@ -1,5 +1,6 @@
 """demo: the whole main job on real data, from an empty folder to a target list."""
 
+import json
 import os
 import time
 from pathlib import Path
@@ -53,7 +54,8 @@ def demo(
     try:
         result = run.run(held, files, time.monotonic() - began, console)
         report.write(result, held.settings.var / "report.html", SystemClock().now())
-        summary.write(result, held.settings.var / "summary.json")
+        written = json.dumps(summary.summary(result), indent=2)
+        (held.settings.var / "summary.json").write_text(written + "\n")
         screen.show(result, console)
         failed = False
     except (

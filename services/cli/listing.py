@@ -12,7 +12,9 @@ from models.errors import Refused
 from services.cli.running import console, fail, workspace
 from services.cli.working import AsOf, Issuer, moment
 
-app = typer.Typer(no_args_is_help=True, help="Target lists: whom to contact, why, with what, on which channel.")
+app = typer.Typer(
+    no_args_is_help=True, help="Target lists: whom to contact, why, with what, on which channel."
+)
 
 
 @app.command()

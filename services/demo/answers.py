@@ -27,9 +27,13 @@ def _customer(answer: dict[str, Any]) -> Iterable[tuple[str, str]]:
     if lifecycle is None:
         yield "stage", NO_DATA
     else:
-        yield "stage", f"{label(lifecycle['stage'])} since {moment(lifecycle['since'])}: {label(lifecycle['rule'])}"
-        yield "stages before", listed(
-            [f"{label(one['stage'])} {moment(one['since'])}" for one in lifecycle["log"][:-1]]
+        yield (
+            "stage",
+            f"{label(lifecycle['stage'])} since {moment(lifecycle['since'])}: {label(lifecycle['rule'])}",
+        )
+        yield (
+            "stages before",
+            listed([f"{label(one['stage'])} {moment(one['since'])}" for one in lifecycle["log"][:-1]]),
         )
     yield "value", listed([_value(one) for one in answer["value"] or []])
     yield "holdings", listed([f"{one['product']} since {moment(one['since'])}" for one in answer["holdings"]])
@@ -38,27 +42,35 @@ def _customer(answer: dict[str, Any]) -> Iterable[tuple[str, str]]:
     contacts = answer["contacts"]
     yield "contacts", plain(contacts["says"]) if contacts["ever"] else NO_DATA
     yield "open cases", listed([label(one["reason"]) or one["case_id"] for one in answer["cases"]])
-    yield "open opportunities", listed(
-        [f"{label(one['subject'])}, {label(one['stage'])}" for one in answer["opportunities"]]
+    yield (
+        "open opportunities",
+        listed([f"{label(one['subject'])}, {label(one['stage'])}" for one in answer["opportunities"]]),
     )
     churn = answer["predictions"]["churn"]
     if churn is None:
         yield "foretold", NO_DATA
         return
-    yield "foretold", (
-        f"{figure(churn['probability'], 3)} to leave within {churn['horizon_days']} days of "
-        f"{moment(churn['as_of'])}: rank {count(churn['rank'])} of {count(churn['of'])}"
+    yield (
+        "foretold",
+        (
+            f"{figure(churn['probability'], 3)} to leave within {churn['horizon_days']} days of "
+            f"{moment(churn['as_of'])}: rank {count(churn['rank'])} of {count(churn['of'])}"
+        ),
     )
     yield "because", listed([one["says"] for one in churn["reasons"]])
 
 
 def _identifier(one: dict[str, Any]) -> str:
     issuer = f" ({one['issuer']})" if one["issuer"] else ""
-    return f"{one['kind']}{issuer} {one['value'] or NO_DATA}{', shared by too many' if one['blocked'] else ''}"
+    return (
+        f"{one['kind']}{issuer} {one['value'] or NO_DATA}{', shared by too many' if one['blocked'] else ''}"
+    )
 
 
 def _value(one: dict[str, Any]) -> str:
-    money = f"{one['amount']} {one['currency'] or '(currency unknown)'}" if one["amount"] is not None else NO_DATA
+    money = (
+        f"{one['amount']} {one['currency'] or '(currency unknown)'}" if one["amount"] is not None else NO_DATA
+    )
     parts = [f"{count(one['purchases'])} purchases", money]
     if one["returns"]:
         parts.append(f"{count(one['returns'])} returns")
@@ -77,7 +89,7 @@ def timeline(items: list[dict[str, Any]], most: int) -> Grid:
     rows = tuple(
         (
             moment(one["occurred_at"]), plain(one["type"]),
-            "assumed" if one["known_assumed"] else moment(one["known_at"]), plain(one["source"]),
+            f"{moment(one['known_at'])}{' (assumed)' if one['known_assumed'] else ''}", plain(one["source"]),
             pairs(one["data"], NOISE),
         )
         for one in items[:most]
@@ -133,4 +145,6 @@ def missed(board: dict[str, Any]) -> Grid:
 def _amounts(values: list[dict[str, Any]] | None) -> str:
     if not values:
         return NO_DATA
-    return " + ".join(f"{float(one['amount']):,.0f} {one['currency'] or '(currency unknown)'}" for one in values)
+    return " + ".join(
+        f"{float(one['amount']):,.0f} {one['currency'] or '(currency unknown)'}" for one in values
+    )

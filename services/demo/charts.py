@@ -9,7 +9,7 @@ from services.demo.grids import Series
 from services.demo.result import SourceResult
 from services.demo.wording import label, plain
 
-WIDTH, MONTHS_HEIGHT, STAGE_HEIGHT = 640, 170, 30
+WIDTH, MONTHS_HEIGHT, STAGE_HEIGHT = 860, 200, 32
 INK = "#3b6ea5"
 
 

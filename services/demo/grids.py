@@ -1,6 +1,6 @@
 """What a run found, as tables of text. The screen and the report show the same ones."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from itertools import groupby
 
@@ -36,6 +36,13 @@ class Grid(Struct, frozen=True, kw_only=True):
     rows: tuple[tuple[str, ...], ...]
     text: frozenset[int] = frozenset({0})
     says: str = ""
+
+    def only(self, *wanted: str) -> "Grid":
+        """Only these of its columns, in this order."""
+        places = [self.columns.index(name) for name in wanted]
+        rows = tuple(tuple(row[place] for place in places) for row in self.rows)
+        text = frozenset(new for new, place in enumerate(places) if place in self.text)
+        return Grid(title=self.title, columns=wanted, rows=rows, text=text, says=self.says)
 
 
 class Series(Struct, frozen=True, kw_only=True):
@@ -82,7 +89,10 @@ def sources(result: DemoResult) -> Grid:
 
 def series(result: DemoResult) -> list[Series]:
     """By source and kind, every month from the first to the last; a month between without any has 0."""
-    ordered = sorted(result.months, key=lambda one: (one.source, one.what, one.month))
+    place = {one.name: number for number, one in enumerate(result.sources)}
+    ordered = sorted(
+        result.months, key=lambda one: (place.get(one.source, len(place)), one.source, one.what, one.month)
+    )
     found = []
     for (source, what), group in groupby(ordered, key=lambda one: (one.source, one.what)):
         counts = {f"{one.month:%Y-%m}": one.count for one in group}
@@ -99,7 +109,12 @@ def monthly(one: Series) -> Grid:
         f"{most[0]} ({count(most[1])}), fewest in {least[0]} ({count(least[1])})."
     )
     rows = tuple((month, count(number)) for month, number in one.months)
-    return Grid(title=f"{plain(one.source)}: {one.counts} a month", columns=("month", one.counts), rows=rows, says=says)
+    return Grid(
+        title=f"{plain(one.source)}: {one.counts} a month",
+        columns=("month", one.counts),
+        rows=rows,
+        says=says,
+    )
 
 
 def without_sales(result: DemoResult) -> list[str]:
@@ -169,8 +184,8 @@ def reliability(judgement: Judgement) -> Grid:
     )
     champion = judgement.of(judgement.champion)
     says = (
-        f"The probabilities of {_model(judgement.champion)} lie {share(champion.active.ece)} beside the share "
-        "that really left, on average; on the dashed line they would be exact."
+        f"The probabilities of {_model(judgement.champion)} are off by {figure(100 * champion.active.ece, 1)} "
+        "percentage points on average; on the dashed line they would be exact."
     )
     columns = ("model", "foretold", "left", "customers")
     return Grid(title="Calibration: foretold beside what happened", columns=columns, rows=rows, says=says)
@@ -227,7 +242,8 @@ def legal_basis(result: DemoResult) -> Grid:
     ]
     says = (
         "Neither file has a consent on record, and no consent recorded is not consent. "
-        "What may be done without one is a setting of the demo workspace, decided by the company, not found in the data."
+        "What may be done without one is a setting of the demo workspace, decided by the company, "
+        "not found in the data."
     )  # fmt: skip
     return Grid(
         title="Legal basis (a setting of the demo workspace)", columns=("purpose", "channel", "basis"),
@@ -265,13 +281,3 @@ def _months(first: str, last: str) -> Iterator[str]:
     while (month := f"{at:%Y-%m}") <= last:
         yield month
         at = at.replace(year=at.year + at.month // 12, month=at.month % 12 + 1)
-
-
-def cells(grid: Grid, wanted: Sequence[str]) -> Grid:
-    """The grid with only these of its columns, in this order."""
-    places = [grid.columns.index(name) for name in wanted]
-    return Grid(
-        title=grid.title, columns=tuple(wanted), says=grid.says,
-        rows=tuple(tuple(row[place] for place in places) for row in grid.rows),
-        text=frozenset(new for new, place in enumerate(places) if place in grid.text),
-    )  # fmt: skip

@@ -163,7 +163,7 @@ class _Run:
             won=closed["totals"]["won"], lost=closed["totals"]["lost"], open=closed["totals"]["open"],
             stages=dict(sum((Counter(one) for one in stages.values()), Counter())),
             months=self._months(), customer=self._get(f"/v1/customers/{customer}", as_of[SHOP]),
-            timeline=self._get(f"/v1/customers/{customer}/timeline", as_of[SHOP])["entries"],
+            timeline=self._get(f"/v1/customers/{customer}/timeline", as_of[SHOP])["items"],
             pipeline=closed, desk=self._api.get("/v1/pipeline", params={"source": "api"}).raise_for_status().json(),
             spec=artifact.card.spec, judgement=artifact.card.judgement, artifact=artifact.card.id, scored=scored,
             lists=listed,

@@ -1,7 +1,9 @@
 """The demo's findings on a terminal, 80 columns or wider; plain text where there is no terminal."""
 
 from collections.abc import Iterator
+from typing import Literal
 
+from msgspec.structs import replace
 from rich import box
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.panel import Panel
@@ -13,11 +15,14 @@ from ml.reports import caveats
 from services.demo import answers, grids
 from services.demo.grids import Grid
 from services.demo.result import DemoResult, ListResult, SourceResult
-from services.demo.wording import count, label, moment, plain, ratio, share
+from services.demo.wording import count, figure, label, moment, plain, ratio, share
 
 TIMELINE_ROWS, LIST_ROWS = 8, 5
 CUSTOMER_SIGNS = 12
 """The last signs of a customer's id: ids of one moment begin alike."""
+
+WIDEST = 28
+"""A column keeps up to this many signs where the terminal is narrow; the last one gives way."""
 
 
 def show(result: DemoResult, console: Console) -> None:
@@ -47,7 +52,7 @@ def life_cycle(result: DemoResult) -> RenderableType:
     """A bar a stage, for each source at its own moment."""
     parts: list[RenderableType] = [_head("Life cycle")]
     for source in result.sources:
-        parts += [Text(grids.stages(source).title, style="bold"), _bars(source)]
+        parts += [Text(grids.stages(source).title, style="bold"), _bars(source), Text()]
     return Group(*parts)
 
 
@@ -62,7 +67,7 @@ def customer(result: DemoResult) -> RenderableType:
     for about, said in at_a_glance.rows:
         lines.add_row(Text(about), Text(said))
     happened = answers.timeline(result.timeline, TIMELINE_ROWS)
-    newest = _table(grids.cells(happened, ("when", "what", "said")), cut=frozenset({2}))
+    newest = _table(happened.only("when", "what", "said"), cut=frozenset({2}))
     panel = Panel(Group(lines, Text(), newest, Text(happened.says, style="dim")), box=box.ROUNDED)
     return Group(_head(at_a_glance.title), panel)
 
@@ -79,7 +84,7 @@ def pipeline(result: DemoResult) -> RenderableType:
         Text(),
         Text("A corporate desk, GENERATED (in no other figure)", style="bold"),
         Text(desk.says),
-        _table(grids.cells(desk, wanted)),
+        _table(desk.only(*wanted)),
         Text(missed.says, style="yellow" if missed.rows else ""),
     )
 
@@ -89,11 +94,14 @@ def churn(result: DemoResult) -> RenderableType:
     spec = result.spec
     parts: list[RenderableType] = [
         _head("Churn"),
-        Text(f"Nothing bought in the {spec.horizon_days} days after {moment(spec.judge_cut)}, learnt from earlier cuts."),
-    ]  # fmt: skip
+        Text(
+            f"Nothing bought in the {spec.horizon_days} days after {moment(spec.judge_cut)}; "
+            "learnt from earlier cuts."
+        ),
+    ]
     for population in ("active", "everyone"):
         grid = grids.churn(result, population)
-        parts += [Text(grid.title, style="bold"), _table(grid)]
+        parts += [Text(grid.title, style="bold"), _table(grid), Text()]
     parts.append(Text(grids.gain(result.judgement), style="bold"))
     parts += [Text(sentence, style="yellow") for sentence in caveats(spec, result.judgement)]
     return Group(*parts)
@@ -119,13 +127,15 @@ def closing(result: DemoResult) -> RenderableType:
     files = [plain(file) for found in result.lists for file in found.files]
     if files:
         lines.add_row(Text("lists"), Text(" ".join(files)))
+    took = ", ".join(f"{step} {figure(result.seconds.get(step), 1)}" for step in grids.SECONDS)
+    lines.add_row(Text("seconds"), Text(took))
     said = "Read a topic from another program:" if result.kafka else ""
-    return Group(Panel(lines, title="How to go on", box=box.ROUNDED), Text(said))
+    return Group(Text(), Panel(lines, title="How to go on", box=box.ROUNDED), Text(said))
 
 
 def _list(found: ListResult) -> Iterator[RenderableType]:
-    state = "published now" if found.new else "published before, unchanged"
-    yield Text(f"{label(found.purpose).capitalize()} list {found.id} ({state})", style="bold")
+    yield Text(f"{label(found.purpose).capitalize()} list {found.id}", style="bold")
+    yield Text("published now" if found.new else "published before; unchanged, so nothing was published")
     parts = (found.members, found.holdout, found.suppressed, found.beyond)
     members, holdout, suppressed, beyond = map(count, parts)
     adds = "" if sum(parts) == found.candidates else " DOES NOT ADD UP"
@@ -137,14 +147,11 @@ def _list(found: ListResult) -> Iterator[RenderableType]:
     if left_out:
         yield Text(f"Left out by rule: {left_out}")
     grid = grids.list_rows(found)
-    rows = tuple((*row[:1], f"..{row[1][-CUSTOMER_SIGNS:]}", *row[2:]) for row in grid.rows[:LIST_ROWS])
-    short = Grid(title=grid.title, columns=grid.columns, rows=rows, text=grid.text)
     chance = grid.columns[2]
-    yield Text(f"The first {len(rows)}, by expected profit; p: {chance}", style="dim")
-    wanted = grids.cells(short, ("rank", "customer", chance, "value", "why"))
-    yield _table(Grid(
-        title="", columns=("rank", "customer", "p", "value", "why"), rows=wanted.rows, text=wanted.text
-    ))  # fmt: skip
+    short = grid.only("rank", "customer", chance, "value", "why")
+    yield Text(f"The first {min(len(grid.rows), LIST_ROWS)}, by expected profit; p: {chance}", style="dim")
+    rows = tuple((rank, f"..{one[-CUSTOMER_SIGNS:]}", *rest) for rank, one, *rest in short.rows[:LIST_ROWS])
+    yield _table(replace(short, columns=("rank", "customer", "p", "value", "why"), rows=rows))
 
 
 def _bars(source: SourceResult) -> Table:
@@ -157,7 +164,9 @@ def _bars(source: SourceResult) -> Table:
     table.add_column(no_wrap=True, justify="right", width=8)
     table.add_column(ratio=1)
     for stage, number in found:
-        table.add_row(Text(label(stage)), Text(count(number)), Text(share(ratio(number, total))), _Bar(number / most))
+        table.add_row(
+            Text(label(stage)), Text(count(number)), Text(share(ratio(number, total))), _Bar(number / most)
+        )
     if not found:
         table.add_row(Text("no data"))
     return table
@@ -176,14 +185,18 @@ class _Bar:
 
 def _table(grid: Grid, cut: frozenset[int] = frozenset()) -> Table:
     """Figures never wrap, text wraps between words; the columns in `cut` end where the line ends."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False)
+    table = Table(
+        box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, expand=bool(cut)
+    )
     for place, name in enumerate(grid.columns):
-        longest = max(len(name), *(len(row[place]) for row in grid.rows)) if grid.rows else None
-        figures, last = place not in grid.text, place == len(grid.columns) - 1
-        table.add_column(
-            Text(name), justify="right" if figures else "left", no_wrap=figures or place in cut or not last,
-            overflow="ellipsis" if place in cut else "fold", min_width=None if last else longest,
-        )  # fmt: skip
+        if place in cut:
+            table.add_column(Text(name), no_wrap=True, overflow="ellipsis", ratio=1)
+        elif place == len(grid.columns) - 1 and place in grid.text:
+            table.add_column(Text(name), overflow="fold")
+        else:
+            longest = max(len(cell) for cell in (name, *(row[place] for row in grid.rows)))
+            side: Literal["left", "right"] = "left" if place in grid.text else "right"
+            table.add_column(Text(name), justify=side, no_wrap=True, min_width=min(longest, WIDEST))
     for row in grid.rows:
         table.add_row(*(Text(cell) for cell in row))
     if not grid.rows:

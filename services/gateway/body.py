@@ -8,6 +8,7 @@ from fastapi import Request
 BODY_BYTES = 5 * 1024 * 1024
 """Of the body, packed or unpacked."""
 BATCH = 2_500
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 _items = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -23,7 +24,8 @@ class BadBody(Exception):
 async def read_items(request: Request) -> list[bytes]:
     """The body's items, one or a batch, each as its own bytes. gzip is recognised by its first bytes."""
     body = unpack(await _read(request))
-    start = body.lstrip(b" \t\r\n\xef\xbb\xbf")[:1]
+    body = body.removeprefix(BYTE_ORDER_MARK).lstrip(b" \t\r\n")
+    start = body[:1]
     if not start:
         raise BadBody(
             400, "empty_body", "the body is empty: send one event as an object, or an array of them"
@@ -58,6 +60,8 @@ def unpack(body: bytes) -> bytes:
         raise BadBody(413, "body_too_large", f"the body may have {BODY_BYTES} bytes once unpacked")
     if not unpacker.eof:
         raise BadBody(400, "bad_gzip", "the gzip body ends too early")
+    if unpacker.unused_data:  # another member, say: it must not be lost without a word
+        raise BadBody(400, "bad_gzip", "something follows the gzip body")
     return plain
 
 

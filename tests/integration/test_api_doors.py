@@ -1,6 +1,7 @@
 """Who may call, what a mistake is answered with, and what the documentation promises."""
 
 import json
+from itertools import product
 
 import pytest
 from starlette.testclient import TestClient
@@ -18,10 +19,11 @@ def api(workspace):
     return caller(workspace)
 
 
-@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"X-API-Key": "ключ".encode()}])
-def test_without_a_key_nothing_is_answered_and_nothing_is_read(workspace, headers):
+def test_without_a_key_nothing_is_answered_and_nothing_is_read(workspace):
     stranger = TestClient(create_app(workspace))
-    for method, url in (("GET", "/v1/pipeline"), ("GET", "/v1/none"), ("POST", "/v1/opportunities")):
+    wrong = ({}, {"Authorization": "Bearer wrong"}, {"X-API-Key": "ключ".encode()})
+    asked = (("GET", "/v1/pipeline"), ("GET", "/v1/none"), ("POST", "/v1/opportunities"))
+    for headers, (method, url) in product(wrong, asked):
         answer = stranger.request(method, url, headers=headers, content=b"{")
         assert (answer.status_code, answer.json()["code"]) == (401, "no_key")
         assert answer.json().keys() >= PROBLEM
@@ -50,28 +52,28 @@ def test_a_database_that_does_not_answer_is_said_so_with_when_to_come_back(works
     away.close()
 
 
-@pytest.mark.parametrize(
-    ("method", "url", "content", "status"),
-    [
-        ("GET", "/v1/nothing", b"", 404),
-        ("DELETE", "/v1/pipeline", b"", 405),
-        ("POST", "/v1/opportunities", b"{", 422),
-        ("POST", "/v1/opportunities", b"\xff", 400),
-        ("POST", "/v1/opportunities", b"[" * 100_000, 400),
-        ("POST", "/v1/opportunities", b'{"subject": "\\ud800"}', 422),
-        ("POST", "/v1/opportunities", b'"' + b"x" * 300_000 + b'"', 413),
-        ("POST", "/v1/opportunities", b"", 422),
-        ("GET", "/v1/events/none", b"", 422),
-        ("GET", "/v1/schemas/..%2F..%2Fpyproject.toml", b"", 404),
-        ("GET", "/v1/schemas/none.json", b"", 404),
-        ("GET", "/v1/pipeline?source=%00", b"", 422),
-    ],
-)
-def test_every_mistake_is_answered_in_one_form(api, method, url, content, status):
-    answer = api.request(method, url, content=content, headers={"Content-Type": "application/json"})
-    assert answer.status_code == status
-    assert answer.json().keys() >= PROBLEM
-    assert answer.json()["detail"] == answer.json()["message"]
+MISTAKES = [
+    ("GET", "/v1/nothing", b"", 404),
+    ("DELETE", "/v1/pipeline", b"", 405),
+    ("POST", "/v1/opportunities", b"{", 422),
+    ("POST", "/v1/opportunities", b"\xff", 400),
+    ("POST", "/v1/opportunities", b"[" * 100_000, 400),
+    ("POST", "/v1/opportunities", b'{"subject": "\\ud800"}', 422),
+    ("POST", "/v1/opportunities", b'"' + b"x" * 300_000 + b'"', 413),
+    ("POST", "/v1/opportunities", b"", 422),
+    ("GET", "/v1/events/none", b"", 422),
+    ("GET", "/v1/schemas/..%2F..%2Fpyproject.toml", b"", 404),
+    ("GET", "/v1/schemas/none.json", b"", 404),
+    ("GET", "/v1/pipeline?source=%00", b"", 422),
+]
+
+
+def test_every_mistake_is_answered_in_one_form(api):
+    for method, url, content, status in MISTAKES:
+        answer = api.request(method, url, content=content, headers={"Content-Type": "application/json"})
+        assert answer.status_code == status, (method, url, content[:20])
+        assert answer.json().keys() >= PROBLEM
+        assert answer.json()["detail"] == answer.json()["message"]
 
 
 def test_a_body_that_does_not_say_its_length_is_counted(api):
@@ -108,14 +110,17 @@ def test_every_route_is_documented_with_an_example_and_its_problems(workspace):
                 continue
             assert {"401", "422", "503"} <= route["responses"].keys(), told
             assert route["security"], told
-            examples = [
-                name for name in _models(route) if "examples" in document["components"]["schemas"][name]
-            ]
-            shown = json.dumps(route.get("parameters", []))
-            assert examples or '"example' in shown, told
+            if path != "/v1/schemas/{name}" and not path.startswith("/v1/lists"):
+                assert _example(route, document["components"]["schemas"]), told
 
 
-def _models(route) -> list[str]:
-    """The component schemas a route's bodies name."""
-    text = json.dumps([route.get("requestBody", {}), route["responses"]])
+def _example(route, models) -> bool:
+    """Does the model of the successful answer, or one inside it, show an example?"""
+    success = json.dumps([told for status, told in route["responses"].items() if status.startswith("2")])
+    named = _names(success)
+    inside = [inner for name in named for inner in _names(json.dumps(models[name]))]
+    return any("examples" in models[name] for name in [*named, *inside])
+
+
+def _names(text: str) -> list[str]:
     return [part.split('"')[0] for part in text.split("#/components/schemas/")[1:]]

@@ -1,5 +1,6 @@
 """An opportunity's life over HTTP, and the pipeline's board."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -115,6 +116,17 @@ def test_the_same_key_twice_is_recorded_once_and_answered_alike(workspace, api):
     assert history(api, one) == ["captured", "accepted"]
 
 
+def test_the_same_key_sent_by_many_at_once_is_recorded_once(workspace, api):
+    def send_it(_: int):
+        body = {"subject": "leased_line", "identifiers": [phone()]}
+        return post(caller(workspace), "/v1/opportunities", "desk:1", **body)
+
+    with ThreadPoolExecutor(6) as desks:
+        told = list(desks.map(send_it, range(6)))
+    assert told == [told[0]] * 6
+    assert history(api, f"/v1/opportunities/{told[0]['opportunity_id']}") == ["captured"]
+
+
 def test_a_key_is_good_for_one_command(workspace, api):
     one, other = captured(api), captured(api)
     post(api, f"{one}/accept", "k", owner="a-17")
@@ -160,28 +172,28 @@ def test_a_missed_follow_up_shows_at_once_and_is_recorded_once_by_whoever_comes_
     assert read(api, "/v1/pipeline")["overdue"] == {"count": 0, "first": []}
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "status", "code"),
-    [
-        ("/accept", {"owner": ""}, 422, "invalid"),
-        ("/accept", {"owner": "a\x00"}, 422, "invalid"),
-        ("/accept", {"owner": "a-17", "colour": "red"}, 422, "invalid"),
-        ("/accept", None, 422, "invalid"),
-        ("/stage", {"stage": "nirvana"}, 422, "opportunity.no_such_stage"),
-        ("/stage", {"stage": "two words"}, 422, "invalid"),
-        ("/follow-up", {"next_due_at": "2026-03-01T00:00:00Z"}, 422, "opportunity.due_in_the_past"),
-        ("/follow-up", {"next_due_at": "9999-12-31T00:00:00Z"}, 422, "moment.out_of_range"),
-        ("/value", {"value": "NaN"}, 422, "invalid"),
-        ("/value", {"value": "1e400"}, 422, "invalid"),
-        ("/value", {"value": "-1"}, 422, "invalid"),
-        ("/value", {"value": "1", "currency": "euro"}, 422, "invalid"),
-        ("/lost", {"why": "x" * 201}, 422, "invalid"),
-    ],
-)
-def test_a_command_that_makes_no_sense_is_refused_and_nothing_is_recorded(api, path, body, status, code):
+SENSELESS = [
+    ("/accept", {"owner": ""}, "invalid"),
+    ("/accept", {"owner": "a\x00"}, "invalid"),
+    ("/accept", {"owner": "a-17", "colour": "red"}, "invalid"),
+    ("/accept", None, "invalid"),
+    ("/stage", {"stage": "nirvana"}, "opportunity.no_such_stage"),
+    ("/stage", {"stage": "two words"}, "invalid"),
+    ("/follow-up", {"next_due_at": "2026-03-01T00:00:00Z"}, "opportunity.due_in_the_past"),
+    ("/follow-up", {"next_due_at": "9999-12-31T00:00:00Z"}, "moment.out_of_range"),
+    ("/value", {"value": "NaN"}, "invalid"),
+    ("/value", {"value": "1e400"}, "invalid"),
+    ("/value", {"value": "-1"}, "invalid"),
+    ("/value", {"value": "1", "currency": "euro"}, "invalid"),
+    ("/lost", {"why": "x" * 201}, "invalid"),
+]
+
+
+def test_a_command_that_makes_no_sense_is_refused_and_nothing_is_recorded(api):
     one = captured(api)
-    answer = api.post(f"{one}{path}", json=body)
-    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    for path, body, code in SENSELESS:
+        answer = api.post(f"{one}{path}", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (422, code), (path, body)
     assert history(api, one) == ["captured"]
 
 

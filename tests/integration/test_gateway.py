@@ -1,5 +1,6 @@
 """The gateway: whatever is sent gets a verdict with a code and a path, and harms nothing beside it."""
 
+import asyncio
 import gzip
 import itertools
 import json
@@ -16,7 +17,6 @@ from services.gateway.body import BATCH, BODY_BYTES
 from tests.support.sending import item, phone
 
 KEY = {"Authorization": "Bearer test-key"}
-FAR_PHONE = {"kind": "phone", "value": "12"}
 SECRET = "4155552671"
 
 
@@ -97,7 +97,7 @@ BAD_ITEMS = {
         "quarantined", "invalid", "$.unreadable.code",
     ),
     "half a surrogate pair": (raw(source='"\\ud800"'), "quarantined", "not_json", "$"),
-    "half a surrogate pair in data": (raw(data='{"text":"\\ud800"}'), "quarantined", "not_json", "$.data"),
+    "half a surrogate pair in data": (raw(data='{"text":"\\ud800"}'), "quarantined", "not_json", "$"),
     "not a number": (raw(data='{"talk_seconds":NaN}'), "quarantined", "not_json", "$"),
     "a number too large for a float": (
         raw(type='"usage.recorded"', data='{"service":"a","unit":"b","quantity":1e999}'),
@@ -122,15 +122,17 @@ BAD_ITEMS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("bad", BAD_ITEMS.values(), ids=BAD_ITEMS.keys())
-def test_a_bad_item_is_told_why_and_where(gateway, workspace, quarantined, bad):
-    body, verdict, code, path = bad
-    answer = gateway.post("/v1/touches", content=body)
-    assert answer.status_code == 200
-    (result,) = answer.json()["results"]
-    assert (result["verdict"], result["code"], result["path"]) == (verdict, code, path)
-    assert result["detail"]
-    assert [row.code for row in quarantined()] == ([code] if verdict == "quarantined" else [])
+def test_a_bad_item_is_told_why_and_where(gateway, workspace, quarantined, subtests):
+    for name, (body, verdict, code, path) in BAD_ITEMS.items():
+        with subtests.test(name):
+            before = len(quarantined())
+            answer = gateway.post("/v1/touches", content=body)
+            assert answer.status_code == 200
+            (result,) = answer.json()["results"]
+            assert (result["verdict"], result["code"], result["path"]) == (verdict, code, path)
+            assert result["detail"]
+            kept = [row.code for row in quarantined()[before:]]
+            assert kept == ([code] if verdict == "quarantined" else [])
     assert workspace.journal.head() == 0
 
 
@@ -178,29 +180,41 @@ BAD_BODIES = {
 }
 
 
-@pytest.mark.parametrize("bad", BAD_BODIES.values(), ids=BAD_BODIES.keys())
-def test_a_body_that_is_no_batch_is_refused_as_a_whole(gateway, workspace, quarantined, bad):
-    body, status, code = bad
-    answer = gateway.post("/v1/facts", content=body)
-    assert (answer.status_code, answer.json()["code"]) == (status, code)
+def test_a_body_that_is_no_batch_is_refused_as_a_whole(gateway, workspace, quarantined, subtests):
+    for name, (body, status, code) in BAD_BODIES.items():
+        with subtests.test(name):
+            answer = gateway.post("/v1/facts", content=body)
+            assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert workspace.journal.head() == 0
     assert quarantined() == []
 
 
-def test_a_body_too_large_is_refused_without_waiting_for_its_end(gateway):
-    def endless():
-        while True:
-            yield b" " * 65_536
+def test_a_body_too_large_is_refused_without_waiting_for_its_end(workspace):
+    said = []
 
-    assert gateway.post("/v1/touches", content=endless()).status_code == 413
+    async def receive():
+        return {"type": "http.request", "body": b" " * 65_536, "more_body": True}
+
+    async def send(message):
+        said.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/v1/touches", "query_string": b"", "root_path": "",
+        "headers": [(b"authorization", b"Bearer test-key")],
+    }  # fmt: skip
+    asyncio.run(create_app(workspace)(scope, receive, send))
+    assert said[0]["status"] == 413
 
 
-@pytest.mark.parametrize("body", [raw(), b"[" + raw() + b"]", b"\xef\xbb\xbf" + raw(), b"\xef\xbb\xbf [" + raw() + b"]\n"])
-@pytest.mark.parametrize("headers", [{}, {"Content-Type": "text/plain"}, {"Content-Encoding": "gzip"}])
-@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
-def test_one_event_or_a_batch_is_taken_packed_or_not_whatever_its_headers_say(gateway, body, headers, pack):
-    answer = gateway.post("/v1/touches", content=pack(body), headers=headers)
-    assert (answer.status_code, answer.json()["accepted"]) == (200, 1)
+def test_one_event_or_a_batch_is_taken_packed_or_not_whatever_its_headers_say(gateway):
+    mark = b"\xef\xbb\xbf"
+    shapes = [b"%s", b"[%s]", mark + b"%s", mark + b" [%s]\n"]
+    headers = [{}, {"Content-Type": "text/plain"}, {"Content-Encoding": "gzip"}]
+    ways = list(itertools.product(shapes, headers, (bytes, gzip.compress)))
+    for number, (shape, header, pack) in enumerate(ways):
+        body = pack(shape.replace(b"%s", raw(str(number))))
+        answer = gateway.post("/v1/touches", content=body, headers=header)
+        assert (answer.status_code, answer.json()["accepted"]) == (200, 1)
 
 
 def test_an_event_with_20_000_attributes_is_an_event(gateway):
@@ -219,22 +233,28 @@ def test_a_key_written_twice_counts_as_written_last(gateway, workspace):
     assert [one.event.channel for one in workspace.journal.read()] == ["chat"]
 
 
-@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
-def test_the_same_event_three_times_in_any_order_is_recorded_once(gateway, workspace, order):
-    same, other = item("1", phone(), channel="voice"), item("2", phone(), channel="chat")
-    batches = [[same], [same, same], [other, same]]
-    answers = [gateway.post("/v1/touches", json=batches[n]).json() for n in order]
-    assert sum(one["accepted"] for one in answers) == 2
-    assert sum(one["duplicates"] for one in answers) == 3
-    assert len({r["event_id"] for a in answers for r in a["results"] if r["source_id"] == "1"}) == 1
-    assert [one.type for one in workspace.journal.read()].count("touch.recorded") == 2
+def test_the_same_event_three_times_in_any_order_is_recorded_once(gateway, workspace):
+    orders = list(itertools.permutations(range(3)))
+    for number, order in enumerate(orders):
+        same, other = item(f"{number}-1", phone()), item(f"{number}-2", phone())
+        batches = [[same], [same, same], [other, same]]
+        answers = [gateway.post("/v1/touches", json=batches[n]).json() for n in order]
+        assert sum(one["accepted"] for one in answers) == 2
+        assert sum(one["duplicates"] for one in answers) == 3
+        told = [one for answer in answers for one in answer["results"] if one["source_id"] == f"{number}-1"]
+        assert len({one["event_id"] for one in told}) == 1
+    assert [one.type for one in workspace.journal.read()].count("touch.recorded") == 2 * len(orders)
 
 
-@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"X-API-Key": "wrong"}, {"Authorization": "test-key"}])
-def test_who_has_no_key_of_the_workspace_may_send_nothing(workspace, headers):
-    with TestClient(create_app(workspace), headers=headers) as client:
-        answer = client.post("/v1/touches", json=item("1"))
-    assert (answer.status_code, answer.json()["code"]) == (401, "no_key")
+def test_who_has_no_key_of_the_workspace_may_send_nothing(workspace):
+    wrong = [
+        {}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer "}, {"X-API-Key": "wrong"},
+        {"Authorization": "test-key"},
+    ]  # fmt: skip
+    with TestClient(create_app(workspace)) as client:
+        for headers in wrong:
+            answer = client.post("/v1/touches", json=item("1"), headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (401, "no_key")
     assert workspace.journal.head() == 0
 
 

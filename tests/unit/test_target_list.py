@@ -120,8 +120,8 @@ def test_a_customers_own_past_is_carried_over_the_horizon():
 
 def test_one_purchase_yesterday_is_spread_over_the_whole_activity_window():
     value = money_at_stake(
-        spent=Decimal(90), first_at=AS_OF - timedelta(days=1), last_at=AS_OF - timedelta(days=1), monthly=None,
-        as_of=AS_OF, horizon_days=180, active_days=180, margin=1.0,
+        spent=Decimal(90), first_at=AS_OF - timedelta(days=1), last_at=AS_OF - timedelta(days=1),
+        monthly=None, as_of=AS_OF, horizon_days=180, active_days=180, margin=1.0,
     )  # fmt: skip
     assert value == Decimal("90.00")
 
@@ -221,8 +221,11 @@ def test_after_the_first_who_is_over_budget_everyone_is():
         rules=rules,
     )
     assert outcome(rows) == {
-        "b": ("member", ""), "a": ("member", ""), "c": ("beyond", "over_budget"), "d": ("beyond", "over_budget"),
-    }  # fmt: skip
+        "b": ("member", ""),
+        "a": ("member", ""),
+        "c": ("beyond", "over_budget"),
+        "d": ("beyond", "over_budget"),
+    }
 
 
 def test_the_holdout_is_drawn_from_those_who_would_have_been_contacted():
@@ -282,9 +285,11 @@ settings = st.builds(
 
 
 @given(
-    candidates=st.lists(people, unique_by=lambda one: one.customer, max_size=40), rules=settings, seed=st.text(),
+    candidates=st.lists(people, unique_by=lambda one: one.customer, max_size=40),
+    rules=settings,
+    seed=st.text(),
     purpose=st.sampled_from(["retention", "win_back"]),
-)  # fmt: skip
+)
 def test_every_candidate_is_in_exactly_one_part(candidates, rules, seed, purpose):
     rows = listed(*candidates, rules=rules, purpose=purpose, seed=seed)
     assert sorted(row.customer for row in rows) == sorted(one.customer for one in candidates)
@@ -306,5 +311,5 @@ def test_every_candidate_is_in_exactly_one_part(candidates, rules, seed, purpose
 def test_a_setting_that_makes_no_sense_is_refused_with_its_file(tmp_path, wrong):
     path = tmp_path / "rules.toml"
     path.write_text(f'[retention]\noffer = "gesture"\n{wrong}\n')
-    with pytest.raises(ValueError, match="rules.toml"):
+    with pytest.raises(ValueError, match=r"rules\.toml"):
         load_rules(path)

@@ -40,7 +40,7 @@ def shop(customers: int, seed: int) -> dict[str, list[Envelope]]:
 
 @pytest.fixture(scope="session")
 def trained() -> Trained:
-    return train(shop(300, seed=11), spec_for(OPENING, CLOSING, horizon_days=90, population_days=120))
+    return train(shop(500, seed=3), spec_for(OPENING, CLOSING, horizon_days=90, population_days=120))
 
 
 def customer_answer() -> dict:
@@ -57,7 +57,8 @@ def customer_answer() -> dict:
         "lifecycle": {
             "stage": "at_risk", "since": "1998-06-20T00:00:00Z", "rule": "silence", "because": ["e-8"],
             "log": [
-                {"stage": "acquired", "since": "1997-01-12T00:00:00Z", "rule": "first_purchase_or_holding", "because": []},
+                {"stage": "acquired", "since": "1997-01-12T00:00:00Z", "rule": "first_purchase_or_holding",
+                 "because": []},
                 {"stage": "developing", "since": "1997-01-13T00:00:00Z", "rule": "first_days", "because": []},
                 {"stage": "retained", "since": "1997-04-13T00:00:00Z", "rule": "older_and_active", "because": []},
                 {"stage": "at_risk", "since": "1998-06-20T00:00:00Z", "rule": "silence", "because": ["e-8"]},
@@ -91,7 +92,10 @@ def timeline_items() -> list[dict]:
     scored = {"run": "r-1", "artifact": "churn-1a2b", "as_of": "1998-07-01T00:00:00Z", "horizon_days": 180,
               "probability": 0.7312, "rank": 9120, "of": 23570}  # fmt: skip
     bought = [
-        item("purchase.recorded", f"1998-{month:02}-14T00:00:00Z", {"amount": "28.93", "currency": "USD", "quantity": "2"})
+        item(
+            "purchase.recorded", f"1998-{month:02}-14T00:00:00Z",
+            {"amount": "28.93", "currency": "USD", "quantity": "2"},
+        )
         for month in range(5, 0, -1)
         for _ in range(3)
     ]  # fmt: skip
@@ -138,9 +142,31 @@ def desk_board() -> dict:
 
 def months() -> list[MonthCount]:
     random = Random(3)
-    bought = [8928, 11272, 11598, 3781, 2895, 3054, 2942, 2320, 2296, 2562, 2750, 2504, 2032, 2026, 2793, 1878, 1985, 2043]
+    bought = [
+        8928,
+        11272,
+        11598,
+        3781,
+        2895,
+        3054,
+        2942,
+        2320,
+        2296,
+        2562,
+        2750,
+        2504,
+        2032,
+        2026,
+        2793,
+        1878,
+        1985,
+        2043,
+    ]
     found = [
-        MonthCount(source="cdnow", month=datetime(1997 + i // 12, i % 12 + 1, 1, tzinfo=UTC), what="purchase.recorded", count=n)
+        MonthCount(
+            source="cdnow", month=datetime(1997 + i // 12, i % 12 + 1, 1, tzinfo=UTC), what="purchase.recorded",
+            count=n,
+        )
         for i, n in enumerate(bought)
     ]  # fmt: skip
     for i in range(4, 35):
@@ -160,8 +186,9 @@ def built_list(purpose: str) -> ListResult:
         files=[f"{purpose}.{form}" for form in ("csv", "ndjson", "parquet")],
         rows=[
             ListRow(
-                rank=rank, customer=f"{CUSTOMER[:-1]}{rank}", probability=0.8 - rank / 50, value=f"{612.4 - 9 * rank:.2f} USD",
-                channel="post", offer="loyalty_gesture", because=because[: 1 + rank % 3],
+                rank=rank, customer=f"{CUSTOMER[:-1]}{rank}", probability=0.8 - rank / 50,
+                value=f"{612.4 - 9 * rank:.2f} USD", channel="post", offer="loyalty_gesture",
+                because=because[: 1 + rank % 3],
             )
             for rank in range(1, 11)
         ],
@@ -178,16 +205,17 @@ def result(trained: Trained) -> DemoResult:
                 name="cdnow", about="CDNOW purchases, 1997-01-01 to 1998-06-30", received=69659, accepted=69659,
                 duplicates=0, refused=0, quarantined=0, customers=23570, as_of=datetime(1998, 7, 1, tzinfo=UTC),
                 events_per_second=3120.4, warnings={}, stages=cdnow,
-                explained=["Times: column date, in the zone UTC.", "Known: the company is taken to have known of it at "
-                           "the moment it happened; marked as assumed."],
+                explained=["Times: column date, in the zone UTC.", "Known: the company is taken to have known of it "
+                           "at the moment it happened; marked as assumed."],
             ),
             SourceResult(
                 name="bank_campaigns", about="a bank's telephone campaigns, May 2008 to November 2010", received=90422,
                 accepted=90420, duplicates=0, refused=0, quarantined=2, customers=45211,
                 as_of=datetime(2010, 11, 18, tzinfo=UTC), events_per_second=2980.0, warnings={"odd_day": 2},
                 stages={"identified": 45211},
-                explained=["Times: columns day and month; the year follows from the order of the rows: the first row is "
-                           "of 2008, a month before that of the row above opens the next year, none is after 2010."],
+                explained=["Times: columns day and month; the year follows from the order of the rows: the first "
+                           "row is of 2008, a month before that of the row above opens the next year, none is "
+                           "after 2010."],
             ),
         ],
         purchases=69659, calls=45211, won=5289, lost=39922, open=0, stages={**cdnow, "identified": 45211},
