@@ -10,21 +10,18 @@ from typing import Any
 import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from sqlalchemy import func, select, text
+from sqlalchemy import text
 
 from infra import populations
 from infra.lists import BuiltList, build
-from infra.view_store import ViewStore
 from infra.workspace import Workspace, open_workspace
 from ml.artifacts import Artifact
 from models.errors import Unavailable
-from models.projections.catalogue import projections
-from models.tables.journal import journal
 from services import prediction
 from services.cli.stack import Stack
-from services.demo import desk
+from services.demo import desk, figures
 from services.demo.lists import shown
-from services.demo.result import DemoResult, MonthCount, SourceResult
+from services.demo.result import DemoResult, SourceResult
 from services.importer.importing import import_file
 from services.importer.mapping import ready_mapping
 from services.importer.report import ImportReport
@@ -151,19 +148,28 @@ class _Run:
         self, reports: dict[str, ImportReport], as_of: dict[str, datetime], artifact: Artifact, scored: int,
         built: dict[str, BuiltList],
     ) -> DemoResult:  # fmt: skip
-        stages = {name: self._stages(ISSUERS[name], moment) for name, moment in as_of.items()}
+        purchases = figures.by_month(self._workspace, "purchase.recorded", SHOP)
+        calls = figures.by_month(self._workspace, "touch.recorded", BANK)
+        won = figures.won_by_month(self._workspace, BANK)
+        stages = {
+            name: figures.stages(self._workspace, ISSUERS[name], moment) for name, moment in as_of.items()
+        }
         closed = self._api.get("/v1/pipeline", params={"source": BANK}).raise_for_status().json()
         listed = [shown(self._workspace, one, self._stack.settings.var) for one in built.values()]
         customer = listed[0].rows[0].customer if listed[0].rows else ""
+        profile: dict[str, Any] = {}
+        timeline: list[dict[str, Any]] = []
+        if customer:
+            profile = self._get(f"/v1/customers/{customer}", as_of[SHOP])
+            timeline = self._get(f"/v1/customers/{customer}/timeline", as_of[SHOP])["items"]
         settings, rules = self._stack.settings, self._workspace.rules
         return DemoResult(
             kafka=bool(settings.kafka_bootstrap),
             sources=[self._source(report, as_of[name], stages[name]) for name, report in reports.items()],
-            purchases=self._count("purchase.recorded", SHOP), calls=self._count("touch.recorded", BANK),
+            purchases=sum(one.count for one in purchases), calls=sum(one.count for one in calls),
             won=closed["totals"]["won"], lost=closed["totals"]["lost"], open=closed["totals"]["open"],
             stages=dict(sum((Counter(one) for one in stages.values()), Counter())),
-            months=self._months(), customer=self._get(f"/v1/customers/{customer}", as_of[SHOP]),
-            timeline=self._get(f"/v1/customers/{customer}/timeline", as_of[SHOP])["items"],
+            months=[*purchases, *calls, *won], customer=profile, timeline=timeline,
             pipeline=closed, desk=self._api.get("/v1/pipeline", params={"source": "api"}).raise_for_status().json(),
             spec=artifact.card.spec, judgement=artifact.card.judgement, artifact=artifact.card.id, scored=scored,
             lists=listed,
@@ -186,33 +192,6 @@ class _Run:
             as_of=as_of, events_per_second=said.received / report.seconds, warnings=report.warnings,
             explained=report.explained, stages=stages,
         )  # fmt: skip
-
-    def _stages(self, issuer: str, at: datetime) -> dict[str, int]:
-        """How many customers of a source are in each stage at a moment."""
-        customers = populations.customers_of(self._workspace.engine, issuer)
-        view = next(one for one in projections(self._workspace.rules) if one.name == "lifecycle")
-        store, count = ViewStore(view), Counter[str]()
-        with self._workspace.engine.connect() as connection:
-            for owner, state in connection.execute(select(store.table.c.owner, store.table.c.state)):
-                if owner in customers:
-                    now = view.present(store.decode(state), at).now
-                    count[now.stage if now else "unknown"] += 1
-        return dict(count)
-
-    def _count(self, wire: str, source: str) -> int:
-        return sum(one.count for one in self._by_month(wire, source))
-
-    def _months(self) -> list[MonthCount]:
-        return [*self._by_month("purchase.recorded", SHOP), *self._by_month("touch.recorded", BANK)]
-
-    def _by_month(self, wire: str, source: str) -> list[MonthCount]:
-        month = func.date_trunc("month", journal.c.occurred_at).label("month")
-        with self._workspace.engine.connect() as connection:
-            rows = connection.execute(
-                select(month, func.count()).where(journal.c.type == wire, journal.c.source == source)
-                .group_by(month).order_by(month)
-            )  # fmt: skip
-            return [MonthCount(source=source, month=at, what=wire, count=count) for at, count in rows]
 
     def _get(self, path: str, as_of: datetime) -> dict[str, Any]:
         found: dict[str, Any] = (
