@@ -11,19 +11,15 @@ import typer
 
 from infra.clock import SystemClock
 from infra.settings import Settings
-from ml.artifacts import ArtifactRefused
-from ml.training import TooLittleHistory
 from models.errors import Refused, Unavailable
 from services.cli import running, serving
 from services.cli.running import console
 from services.cli.serving import NoKafka
-from services.demo import report, run, screen, summary
-from services.demo.data import DataMissing, fetch
-from services.demo.desk import DeskFailed
+from services.demo import data
 from services.importer.sending import GatewayProblem
 
 VAR = Path("var/demo")
-RULES = Path(run.__file__).parent / "workspace.toml"
+RULES = Path(data.__file__).parent / "workspace.toml"
 
 
 def demo(
@@ -36,6 +32,11 @@ def demo(
     telephone campaigns. A second run finds everything known and publishes nothing. What it shows is
     written to var/demo: summary.json, report.html and the lists.
     """
+    from ml.artifacts import ArtifactRefused  # loaded when needed: they take seconds
+    from ml.training import TooLittleHistory
+    from services.demo import report, run, screen, summary
+    from services.demo.desk import DeskFailed
+
     began = time.monotonic()
     settings = Settings()
     if "TOUCHSTONE_VAR" not in os.environ:
@@ -46,8 +47,8 @@ def demo(
         running.fail("a demo runs here already: `touchstone status` tells more, `touchstone down` stops it")
     try:
         with console.status("Fetching the two data sets"):
-            files = fetch(settings.var / "data")
-    except DataMissing as error:
+            files = data.fetch(settings.var / "data")
+    except data.DataMissing as error:
         running.fail(str(error))
     held = serving.start(settings, no_kafka=no_kafka)
     failed = True

@@ -6,8 +6,6 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from infra import list_files
-from infra.lists import build as build_list
 from models.errors import Refused
 from services.cli.running import console, fail, workspace
 from services.cli.working import AsOf, Issuer, moment
@@ -29,6 +27,9 @@ def build(
 
     candidates = members + hold-out + suppressed + beyond. Everyone left out has the rule that said no.
     """
+    from infra import list_files  # loaded when needed: Parquet takes a second
+    from infra.lists import build as build_list
+
     held = workspace()
     try:
         built = build_list(

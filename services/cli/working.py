@@ -7,16 +7,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from infra.replay import replay as replay_held
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from rich.table import Table
 
 from infra.projector import Projector
 from infra.rebuild import rebuild as rebuild_views
-from ml.artifacts import ArtifactRefused, load
-from ml.reports import caveats, metrics_table
-from ml.training import TooLittleHistory
+from infra.replay import replay as replay_held
 from models.projections.catalogue import projections
-from services import prediction
 from services.cli.running import console, fail, settings, workspace
 from services.importer.importing import import_file
 from services.importer.known import check_folder, render_checks
@@ -97,6 +95,10 @@ def train(
     until: Annotated[str, typer.Option("--as-of", help="Use what was known before this moment.")] = "",
 ) -> None:
     """Train the churn model on earlier cut dates and judge it on a later one, beside recency alone."""
+    from ml.reports import caveats, metrics_table  # loaded when needed: they take seconds
+    from ml.training import TooLittleHistory
+    from services import prediction
+
     held = workspace()
     try:
         with console.status("Training"):
@@ -107,8 +109,11 @@ def train(
         fail(str(error))
     finally:
         held.close()
-    for row in metrics_table(artifact.card.judgement):
-        console.print(row)
+    told = metrics_table(artifact.card.judgement)
+    table = Table(*(name.replace("_", " ") for name in told[0]), box=None, header_style="bold")
+    for row in told:
+        table.add_row(*(f"{value:.4f}" if isinstance(value, float) else str(value) for value in row.values()))
+    console.print(table)
     for sentence in caveats(artifact.card.spec, artifact.card.judgement):
         console.print(f"· {sentence}")
     console.print(f"artifact [b]{artifact.card.id}[/b] in {artifact.path}")
@@ -122,6 +127,9 @@ def score(
     ] = None,
 ) -> None:
     """Score every customer with the newest artifact, and record a prediction with its reasons for each."""
+    from ml.artifacts import ArtifactRefused, load  # loaded when needed: they take seconds
+    from services import prediction
+
     held = workspace()
     try:
         model = load(artifact) if artifact else prediction.newest_artifact(held)
@@ -143,7 +151,16 @@ def replay(
         report = replay_held(held, code or None)
     finally:
         held.close()
-    console.print(report)
+    console.print(
+        f"{report.tried:,} tried: {report.accepted:,} accepted, {report.duplicates:,} duplicates, "
+        f"{report.refused:,} refused, {sum(report.held.values()):,} still held, {report.unreadable:,} lines of imports"
+    )
+    for still, count in report.held.items():
+        console.print(f"  {count:,} {still}")
+    if report.unreadable:
+        console.print(
+            "Lines that no mapping could read are cured by a better mapping and importing the file again."
+        )
 
 
 def rebuild() -> None:

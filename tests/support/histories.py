@@ -1,6 +1,7 @@
 """Histories that nobody would write by hand, for properties that must hold of all."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from events.holding import (
 )
 from events.prediction import ChurnScored
 from events.touch import TouchRecorded
+from tests.support.sending import account, email, item, phone
 from tests.support.spec import happened
 
 BEGIN = datetime(2025, 1, 1, tzinfo=UTC)

@@ -1,6 +1,7 @@
 """Performing drawn acts on a real journal, each time with people of its own."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -81,10 +82,8 @@ class Performance:
         }[kind]
         by = By(source="person", source_id=f"{self._run}-{number}", actor="ann", origin="replay")
         decider = opportunity.decider(self._workspace.rules.opportunity)
-        try:
+        with suppress(Refused):
             handle(self._workspace.log, decider, f"opportunity-{one}", command, by)
-        except Refused:
-            pass
 
 
 def decoded(row: Any) -> Any:
