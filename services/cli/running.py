@@ -24,6 +24,7 @@ class Running(Struct, frozen=True, kw_only=True):
     """What a running stack tells the other commands."""
 
     pid: int
+    began: float
     database_url: str
     vault_url: str
     kafka_bootstrap: str
@@ -38,7 +39,7 @@ def announce(stack: Stack) -> Path:
     settings = stack.settings
     path = settings.var / FILE
     told = Running(
-        pid=os.getpid(), database_url=settings.database_url, vault_url=settings.vault_url,
+        pid=os.getpid(), began=psutil.Process().create_time(), database_url=settings.database_url, vault_url=settings.vault_url,
         kafka_bootstrap=settings.kafka_bootstrap, gateway_port=settings.gateway_port,
         api_port=settings.api_port, topic_prefix=settings.topic_prefix,
         workspace=str(settings.workspace.resolve()) if settings.workspace else "",
@@ -54,7 +55,7 @@ def running(var: Path) -> Running | None:
         alive = psutil.Process(told.pid)
     except (OSError, ValueError, TypeError, psutil.Error):
         return None
-    return told if any("touchstone" in part for part in alive.cmdline()) else None
+    return told if alive.create_time() == told.began else None  # else the pid is another program's now
 
 
 def settings() -> Settings:
@@ -63,19 +64,21 @@ def settings() -> Settings:
     Exits with a sentence where there is neither.
     """
     given = Settings()
-    if given.database_url:
-        return given
     folders = (given.var,) if "TOUCHSTONE_VAR" in os.environ else USUAL
     for folder in folders:
         told = running(folder)
-        if told is not None:
+        if told is not None and given.database_url in ("", told.database_url):
             return given.model_copy(update={
                 "var": folder.resolve(), "database_url": told.database_url, "vault_url": told.vault_url,
                 "kafka_bootstrap": told.kafka_bootstrap, "gateway_port": told.gateway_port,
                 "api_port": told.api_port, "topic_prefix": told.topic_prefix,
                 "workspace": Path(told.workspace) if told.workspace else given.workspace,
             })  # fmt: skip
-    fail("no workspace runs here: start one with `touchstone up` (or `touchstone demo`), or set DATABASE_URL")
+    if not given.database_url:
+        fail(
+            "no workspace runs here: start one with `touchstone up` (or `touchstone demo`), or set DATABASE_URL"
+        )
+    return given
 
 
 def workspace() -> Workspace:
