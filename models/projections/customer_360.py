@@ -2,12 +2,10 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
-from msgspec import Struct
 
 from events.case import CaseClosed, CaseImported, CaseOpened, CaseReopened, CaseResolved
 from events.consent import ConsentGranted, ConsentWithdrawn
@@ -23,112 +21,27 @@ from events.opportunity import (
     OpportunityStaged,
     OpportunityWon,
 )
-from events.prediction import ChurnScored, ScoreReason
+from events.prediction import ChurnScored
 from events.touch import TouchRecorded
 from models.domain.contact import converses, is_contact
+from models.projections.customer_360_row import (
+    ConsentState,
+    Contact,
+    Customer360Row,
+    Foretold,
+    HeldIdentifier,
+    Holding,
+    Value,
+    zone_of,
+)
 from models.projections.projection import Projection
+
+__all__ = ["ConsentState", "Contact", "Customer360", "Customer360Row", "Foretold", "HeldIdentifier", "Holding",
+           "Value", "zone_of"]  # fmt: skip
 
 T = TypeVar("T")
 KEPT = timedelta(hours=50)
 """Contacts are kept this long before the newest: a day in any zone, and the hours around it."""
-
-
-class HeldIdentifier(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An identifier of the customer, without its value."""
-
-    kind: str
-    hash: str
-    since: datetime
-    issuer: str = ""
-    blocked: bool = False
-    facets: dict[str, str] = {}
-
-
-class Value(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the customer bought in one currency, less what they brought back."""
-
-    purchases: int = 0
-    returns: int = 0
-    amount: Decimal = Decimal(0)
-    unpriced: int = 0
-    first_at: datetime | None = None
-    last_at: datetime | None = None
-
-
-class Holding(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A product the customer has now."""
-
-    holding_id: str
-    product: str
-    since: datetime
-    price: Decimal | None = None
-    currency: str = ""
-    ends_at: datetime | None = None
-
-
-class ConsentState(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The last word on one channel (empty: every one) for one purpose (empty: any), and where it was said."""
-
-    channel: str
-    purpose: str
-    granted: bool
-    basis: str
-    since: datetime
-    event_id: str
-    proof: str = ""
-    scope: str = ""
-    expires_at: datetime | None = None
-
-
-class Contact(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One conversation, as far as the prompt needs it."""
-
-    contact_id: str
-    at: datetime
-    channel: str
-    reason: str = ""
-    outcome: str = "unknown"
-    confirmed: bool | None = None
-
-    @property
-    def open_reason(self) -> str:
-        """Its reason, while it is neither resolved nor confirmed as solved."""
-        return "" if self.outcome == "resolved" or self.confirmed else self.reason
-
-
-class Foretold(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The last churn score."""
-
-    event_id: str
-    as_of: datetime
-    horizon_days: int
-    probability: float
-    rank: int
-    of: int
-    artifact: str
-    reasons: tuple[ScoreReason, ...] = ()
-
-
-class Customer360Row(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What an agent needs before the first word. `contacts` are recent ones, oldest first."""
-
-    first_at: datetime | None = None
-    last_at: datetime | None = None
-    identifiers: tuple[HeldIdentifier, ...] = ()
-    value: dict[str, Value] = {}
-    holdings: dict[str, Holding] = {}
-    consents: dict[str, ConsentState] = {}
-    contacts: tuple[Contact, ...] = ()
-    contacts_ever: int = 0
-    contacts_today: int = 0
-    open_cases: dict[str, str] = {}
-    open_opportunities: dict[str, str] = {}
-    churn: Foretold | None = None
-
-
-def zone_of(row: Customer360Row, default: str) -> str:
-    """The customer's zone, from what their phone number shows; else the company's."""
-    return next((one.facets["zone"] for one in row.identifiers if "zone" in one.facets), default)
 
 
 class Customer360(Projection[Customer360Row]):
@@ -277,12 +190,20 @@ def _with_contact(row: Customer360Row, contact: Contact) -> Customer360Row:
     known = any(one.contact_id == contact.contact_id for one in row.contacts)
     if known:
         contacts = tuple(
-            msgspec.structs.replace(contact, at=one.at) if one.contact_id == contact.contact_id else one
-            for one in row.contacts
+            _told_again(one, contact) if one.contact_id == contact.contact_id else one for one in row.contacts
         )
     else:
         contacts = (*(one for one in row.contacts if one.at >= contact.at - KEPT), contact)
     return msgspec.structs.replace(row, contacts=contacts, contacts_ever=row.contacts_ever + (not known))
+
+
+def _told_again(one: Contact, part: Contact) -> Contact:
+    """What a later part does not say stays as an earlier one said it."""
+    return msgspec.structs.replace(
+        one, channel=one.channel if part.channel == "unknown" else part.channel,
+        reason=part.reason or one.reason, outcome=one.outcome if part.outcome == "unknown" else part.outcome,
+        confirmed=one.confirmed if part.confirmed is None else part.confirmed,
+    )  # fmt: skip
 
 
 def _contact_told(row: Customer360Row, envelope: Envelope) -> Customer360Row:

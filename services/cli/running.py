@@ -39,7 +39,8 @@ def announce(stack: Stack) -> Path:
     settings = stack.settings
     path = settings.var / FILE
     told = Running(
-        pid=os.getpid(), began=psutil.Process().create_time(), database_url=settings.database_url, vault_url=settings.vault_url,
+        pid=os.getpid(), began=psutil.Process().create_time(), database_url=settings.database_url,
+        vault_url=settings.vault_url,
         kafka_bootstrap=settings.kafka_bootstrap, gateway_port=settings.gateway_port,
         api_port=settings.api_port, topic_prefix=settings.topic_prefix,
         workspace=str(settings.workspace.resolve()) if settings.workspace else "",

@@ -38,13 +38,13 @@ ACTS = st.one_of(
 
 
 @st.composite
-def life_stories(draw: st.DrawFn) -> list[Envelope]:
+def life_stories(draw: st.DrawFn, customer: str = "customer-1") -> list[Envelope]:
     """One customer's events in order, from minutes to years apart, some at the same instant."""
     at, history = BEGIN, []
     gaps = st.one_of(st.just(0.0), st.floats(0, 2), st.floats(0, 40), st.floats(80, 400))
     for number, event in enumerate(draw(st.lists(ACTS, min_size=1, max_size=25))):
         at += timedelta(days=draw(gaps))
-        history.append(happened(event, at, f"event {number}", source_id=f"{number:03}"))
+        history.append(happened(event, at, f"event {number}", source_id=f"{number:03}", customer=customer))
     return history
 
 

@@ -1,0 +1,109 @@
+"""What the view of a customer holds, part by part."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from msgspec import Struct
+
+from events.prediction import ScoreReason
+
+
+class HeldIdentifier(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An identifier of the customer, without its value."""
+
+    kind: str
+    hash: str
+    since: datetime
+    issuer: str = ""
+    blocked: bool = False
+    facets: dict[str, str] = {}
+
+
+class Value(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the customer bought in one currency, less what they brought back."""
+
+    purchases: int = 0
+    returns: int = 0
+    amount: Decimal = Decimal(0)
+    unpriced: int = 0
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+
+
+class Holding(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A product the customer has now."""
+
+    holding_id: str
+    product: str
+    since: datetime
+    price: Decimal | None = None
+    currency: str = ""
+    ends_at: datetime | None = None
+
+
+class ConsentState(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The last word on one channel (empty: every one) for one purpose (empty: any), and where it was said."""
+
+    channel: str
+    purpose: str
+    granted: bool
+    basis: str
+    since: datetime
+    event_id: str
+    proof: str = ""
+    scope: str = ""
+    expires_at: datetime | None = None
+
+
+class Contact(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One conversation, as far as the prompt needs it."""
+
+    contact_id: str
+    at: datetime
+    channel: str
+    reason: str = ""
+    outcome: str = "unknown"
+    confirmed: bool | None = None
+
+    @property
+    def open_reason(self) -> str:
+        """Its reason, while it is not solved; whether it is, the customer's own word says before ours."""
+        solved = self.outcome == "resolved" if self.confirmed is None else self.confirmed
+        return "" if solved else self.reason
+
+
+class Foretold(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The last churn score."""
+
+    event_id: str
+    as_of: datetime
+    horizon_days: int
+    probability: float
+    rank: int
+    of: int
+    artifact: str
+    reasons: tuple[ScoreReason, ...] = ()
+
+
+class Customer360Row(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an agent needs before the first word. `contacts` are recent ones, oldest first."""
+
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+    identifiers: tuple[HeldIdentifier, ...] = ()
+    value: dict[str, Value] = {}
+    holdings: dict[str, Holding] = {}
+    consents: dict[str, ConsentState] = {}
+    contacts: tuple[Contact, ...] = ()
+    contacts_ever: int = 0
+    contacts_today: int = 0
+    open_cases: dict[str, str] = {}
+    open_opportunities: dict[str, str] = {}
+    churn: Foretold | None = None
+
+
+def zone_of(row: Customer360Row, default: str) -> str:
+    """The customer's zone, from what their phone number shows; else the company's."""
+    return next(
+        (one.facets["zone"] for one in row.identifiers if "zone" in one.facets and not one.blocked), default
+    )

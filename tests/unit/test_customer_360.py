@@ -1,0 +1,179 @@
+"""What an agent sees before the first word."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from events.case import CaseImported, CaseOpened, CaseReopened, CaseResolved
+from events.consent import ConsentGranted, ConsentWithdrawn
+from events.contact import ContactEnded, ContactStarted, ContactWrappedUp
+from events.envelope import IdentifierRef
+from events.holding import HoldingChanged, HoldingEnded, HoldingStarted, PurchaseRecorded, PurchaseReturned
+from events.identity import IdentifierBlocked, IdentifierLinked
+from events.opportunity import OpportunityCaptured, OpportunityImported, OpportunityStaged, OpportunityWon
+from events.prediction import ChurnScored, ScoreReason
+from events.touch import TouchRecorded
+from models.projections.customer_360 import ConsentState, Contact, Customer360, Holding, Value
+from models.projections.projection import play
+from tests.support.spec import happened
+
+VIEW = Customer360("UTC")
+DAY = datetime(2026, 3, 2, tzinfo=UTC)
+PHONE = IdentifierRef(kind="phone", hash="p", facets={"country": "CN", "zone": "Asia/Shanghai"})
+MAIL = IdentifierRef(kind="email", hash="m")
+
+
+def at(hour, minute=0, day=0):
+    return DAY + timedelta(days=day, hours=hour, minutes=minute)
+
+
+def seen(*parts, until=None):
+    """The row after (when, event) in order; `until` presents it at a moment."""
+    history = [happened(event, when, customer="c") for when, event in parts]
+    row = play(VIEW, history, "c").get("c")
+    return VIEW.present(row, until) if until else row
+
+
+def call(**said):
+    return TouchRecorded(channel="voice", direction="inbound", **said)
+
+
+def linked(ref):
+    return IdentifierLinked(customer="c", identifier=ref)
+
+
+def test_the_third_contact_today_names_the_last_and_what_is_open():
+    row = seen(
+        (at(10), TouchRecorded(channel="chat", direction="inbound", reason="billing.dispute")),
+        (at(14, 2), call(reason="billing.dispute", outcome="unresolved")),
+        (at(16, 30), call(contact_id="now")),
+        until=at(16, 31),
+    )
+    assert (row.contacts_today, row.contacts_ever) == (3, 3)
+    last = row.contacts[-2]
+    assert (last.at, last.channel, last.open_reason) == (at(14, 2), "voice", "billing.dispute")
+
+
+def test_today_is_the_customers_own_day():
+    """16:30 in London is half past midnight in Shanghai."""
+    parts = [(at(9), linked(PHONE)), (at(15, 30), call()), (at(16, 30), call())]
+    assert seen(*parts, until=at(17)).contacts_today == 1
+    assert seen(*parts[1:], until=at(17)).contacts_today == 2
+    blocked = IdentifierBlocked(key="p", identifier=PHONE, why="shared_by_many")
+    assert seen(*parts, (at(16, 40), blocked), until=at(17)).contacts_today == 2
+
+
+def test_tomorrow_there_was_no_contact_yet_and_before_it_none_either():
+    parts = [(at(10), call()), (at(11), call())]
+    assert seen(*parts, until=at(1, day=1)).contacts_today == 0
+    assert seen(*parts, until=at(10, 30)).contacts_today == 1
+
+
+def test_page_views_one_way_messages_and_test_calls_are_no_contacts():
+    row = seen(
+        (at(9), TouchRecorded(channel="web")), (at(10), TouchRecorded(channel="sms", direction="outbound")),
+        (at(11), call(outside="phantom")),
+        (at(12), ContactStarted(contact_id="k", channel="voice", direction="inbound", outside="test")),
+    )  # fmt: skip
+    assert (row.contacts, row.contacts_ever) == ((), 0)
+
+
+def test_a_contact_is_one_however_many_parts_tell_of_it():
+    row = seen(
+        (at(10), ContactStarted(contact_id="k", channel="voice", direction="inbound")),
+        (at(10, 5), ContactWrappedUp(contact_id="k", reason="billing", outcome="unresolved", confirmed=False)),
+        (at(10, 6), ContactEnded(contact_id="k")),
+        (at(10, 7), call(contact_id="k", outcome="resolved")),
+    )
+    assert row.contacts == (
+        Contact(contact_id="k", at=at(10), channel="voice", reason="billing", outcome="resolved", confirmed=False),
+    )
+    assert row.contacts_ever == 1
+
+
+def test_whether_it_is_solved_the_customers_own_word_says_first():
+    def reason_left_open(**said):
+        return seen((at(9), call(reason="billing", **said))).contacts[0].open_reason
+
+    assert reason_left_open() == "billing"
+    assert reason_left_open(outcome="resolved") == ""
+    assert reason_left_open(outcome="resolved", confirmed=False) == "billing"
+    assert reason_left_open(outcome="unresolved", confirmed=True) == ""
+
+
+def test_old_contacts_are_counted_but_not_kept():
+    row = seen((at(9), call()), (at(10), call()), (at(9, day=5), call()))
+    assert ([one.at for one in row.contacts], row.contacts_ever) == ([at(9, day=5)], 3)
+
+
+def test_value_is_what_was_bought_less_what_came_back_by_currency():
+    row = seen(
+        (at(9), PurchaseRecorded(amount=Decimal("9.90"), currency="EUR")), (at(10), PurchaseRecorded(currency="EUR")),
+        (at(11), PurchaseRecorded(amount=Decimal(5), currency="USD")),
+        (at(12), PurchaseReturned(amount=Decimal("0.90"), currency="EUR")),
+    )  # fmt: skip
+    assert row.value == {
+        "EUR": Value(purchases=2, returns=1, amount=Decimal("9.00"), unpriced=1, first_at=at(9), last_at=at(10)),
+        "USD": Value(purchases=1, amount=Decimal(5), first_at=at(11), last_at=at(11)),
+    }
+
+
+def test_holdings_are_those_that_last():
+    row = seen(
+        (at(9), HoldingStarted(holding_id="1", product="small", price=Decimal(9), currency="EUR")),
+        (at(10), HoldingStarted(holding_id="2", product="roaming")),
+        (at(11), HoldingChanged(holding_id="1", product="large")), (at(12), HoldingEnded(holding_id="2")),
+        (at(13), HoldingChanged(holding_id="unknown", product="large")),
+    )  # fmt: skip
+    assert row.holdings == {
+        "1": Holding(holding_id="1", product="large", since=at(9), price=Decimal(9), currency="EUR")
+    }
+
+
+def test_the_last_word_on_a_consent_stands_and_one_that_ran_out_is_none():
+    yes = ConsentGranted(channel="sms", purpose="retention", basis="opt_in", proof="form", expires_at=at(0, day=9))
+    row = seen((at(9), yes), (at(10), ConsentWithdrawn(basis="register")))
+    assert set(row.consents) == {"sms/retention", "*/*"}
+    assert row.consents["*/*"] == ConsentState(
+        channel="", purpose="", granted=False, basis="register", since=at(10), event_id=row.consents["*/*"].event_id
+    )
+    assert "sms/retention" in seen((at(9), yes), until=at(23, 59, day=8)).consents
+    assert seen((at(9), yes), until=at(0, day=9)).consents == {}
+
+
+def test_cases_and_opportunities_are_open_until_they_are_over():
+    row = seen(
+        (at(9), CaseOpened(case_id="1", kind="complaint", reason="billing")),
+        (at(9), CaseOpened(case_id="2", kind="complaint", reason="noise")),
+        (at(9), CaseImported(case_id="3", kind="complaint", reason="old")),
+        (at(10), CaseResolved(case_id="1", outcome="refunded")), (at(10), CaseResolved(case_id="2", outcome="x")),
+        (at(11), CaseReopened(case_id="2", why="again")),
+        (at(12), OpportunityCaptured(opportunity_id="1", subject="loan")),
+        (at(12), OpportunityCaptured(opportunity_id="2", subject="line")),
+        (at(12), OpportunityImported(opportunity_id="3", subject="line", closed="lost")),
+        (at(13), OpportunityStaged(opportunity_id="2", stage="proposal")), (at(14), OpportunityWon(opportunity_id="1")),
+    )  # fmt: skip
+    assert set(row.open_cases) == {"2"}
+    assert row.open_opportunities == {"2": "proposal"}
+
+
+def test_the_newest_score_is_shown_with_its_reasons():
+    why = (ScoreReason(feature="silence", says="60 days", contribution=0.7),)
+    scored = [
+        ChurnScored(run="r", artifact="a", as_of=at(9), horizon_days=180, probability=p, rank=1, of=9, reasons=why)
+        for p in (0.5, 0.7)
+    ]
+    row = seen((at(9), scored[0]), (at(10), scored[1]))
+    assert (row.churn.probability, row.churn.reasons) == (0.7, why)
+
+
+def test_first_and_last_seen_are_about_the_customer_not_about_records():
+    scored = ChurnScored(run="r", artifact="a", as_of=at(9), horizon_days=1, probability=0, rank=1, of=1)
+    row = seen((at(9), linked(MAIL)), (at(10), call()), (at(11), PurchaseRecorded()), (at(12), scored))
+    assert (row.first_at, row.last_at) == (at(10), at(11))
+    assert [one.hash for one in row.identifiers] == ["m"]
+
+
+def test_a_blocked_identifier_is_marked():
+    blocked = IdentifierBlocked(key="p", identifier=PHONE, why="shared_by_many")
+    row = seen((at(9), linked(PHONE)), (at(9), linked(MAIL)), (at(9), linked(PHONE)), (at(10), blocked))
+    assert [(one.hash, one.blocked) for one in row.identifiers] == [("p", True), ("m", False)]
