@@ -107,6 +107,7 @@ class Broken:
     """The database takes its neighbours, but not this item: a defect of ours; `kind` names the error."""
 
     kind: str
+    error: Exception = field(repr=False, compare=False)
 
 
 Verdict = Accepted | Duplicate | Stale | Broken

@@ -54,12 +54,12 @@ class Journal:
         return self.submit(items).result()
 
     def append_one(self, item: Item) -> Accepted | Duplicate:
-        """One item's verdict; a stale revision raises `Conflict`."""
+        """One item's verdict; a stale revision raises `Conflict`, a broken item what broke it."""
         verdict = self.append([item])[0]
         if isinstance(verdict, Stale):
             raise Conflict(f"{verdict.stream} is at revision {verdict.revision}")
         if isinstance(verdict, Broken):
-            raise AssertionError("a call with one item raises what broke it")
+            raise verdict.error
         return verdict
 
     def submit(self, items: Sequence[Item]) -> "Future[list[Verdict]]":
@@ -101,10 +101,10 @@ class Journal:
                     self._answer([one])
                 return
             for items, future in group:
-                if isinstance(error, Unavailable) or len(items) == 1:
-                    future.set_exception(error)
-                else:
+                if isinstance(error, Exception) and not isinstance(error, Unavailable):
                     self._answer_singly(items, future)
+                else:
+                    future.set_exception(error)
             return
         at = 0
         for items, future in group:
@@ -121,7 +121,7 @@ class Journal:
                 future.set_exception(error)
                 return
             except Exception as error:
-                verdicts.append(Broken(type(error).__name__))
+                verdicts.append(Broken(type(error).__name__, error))
         future.set_result(verdicts)
 
     def _commit(self, items: Sequence[Item]) -> list[Verdict]:

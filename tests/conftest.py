@@ -20,8 +20,12 @@ _numbers = count(1)
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPostgres]:
-    """A PostgreSQL of this test run's own, with migrated templates to copy from."""
-    server = LocalPostgres(tmp_path_factory.mktemp("postgres"), settings={"shared_buffers": "128MB"})
+    """A PostgreSQL of this test run's own, with migrated templates to copy from.
+
+    It need not survive the machine, so it does not wait for the disk; tests of crashes start their own.
+    """
+    quick = {"shared_buffers": "128MB", "fsync": "off", "full_page_writes": "off"}
+    server = LocalPostgres(tmp_path_factory.mktemp("postgres"), settings=quick)
     server.start()
     try:
         for chain in ("workspace", "vault"):

@@ -75,24 +75,22 @@ class Customer360(Projection[Customer360Row]):
 
 
 def _linked(row: Customer360Row, envelope: Envelope) -> Customer360Row:
-    ref = envelope.event.identifier
-    if any((one.kind, one.issuer, one.hash) == ref.key for one in row.identifiers):
-        return row
-    held = HeldIdentifier(
-        kind=ref.kind, issuer=ref.issuer, hash=ref.hash, facets=ref.facets, since=envelope.occurred_at
-    )
-    return msgspec.structs.replace(row, identifiers=(*row.identifiers, held))
+    return _with_identifier(row, envelope, blocked=False)
 
 
 def _blocked(row: Customer360Row, envelope: Envelope) -> Customer360Row:
+    """Of the same instant as its link, it may come before that: the mark stays."""
+    return _with_identifier(row, envelope, blocked=True)
+
+
+def _with_identifier(row: Customer360Row, envelope: Envelope, *, blocked: bool) -> Customer360Row:
     ref = envelope.event.identifier
-    return msgspec.structs.replace(
-        row,
-        identifiers=tuple(
-            msgspec.structs.replace(one, blocked=True) if (one.kind, one.issuer, one.hash) == ref.key else one
-            for one in row.identifiers
-        ),
+    held = {(one.kind, one.issuer, one.hash): one for one in row.identifiers}
+    was = held.get(ref.key) or HeldIdentifier(
+        kind=ref.kind, issuer=ref.issuer, hash=ref.hash, facets=ref.facets, since=envelope.occurred_at
     )
+    held[ref.key] = msgspec.structs.replace(was, blocked=was.blocked or blocked)
+    return msgspec.structs.replace(row, identifiers=tuple(held.values()))
 
 
 def _bought(row: Customer360Row, envelope: Envelope) -> Customer360Row:

@@ -64,6 +64,16 @@ def settings() -> Settings:
 
     Exits with a sentence where there is neither.
     """
+    known = found()
+    if known is None:
+        fail(
+            "no workspace runs here: start one with `touchstone up` (or `touchstone demo`), or set DATABASE_URL"
+        )
+    return known
+
+
+def found() -> Settings | None:
+    """The settings of the workspace that runs here or that the environment names; None where there is none."""
     given = Settings()
     folders = (given.var,) if "TOUCHSTONE_VAR" in os.environ else USUAL
     for folder in folders:
@@ -75,11 +85,7 @@ def settings() -> Settings:
                 "api_port": told.api_port, "topic_prefix": told.topic_prefix,
                 "workspace": Path(told.workspace) if told.workspace else given.workspace,
             })  # fmt: skip
-    if not given.database_url:
-        fail(
-            "no workspace runs here: start one with `touchstone up` (or `touchstone demo`), or set DATABASE_URL"
-        )
-    return given
+    return given if given.database_url else None
 
 
 def workspace() -> Workspace:

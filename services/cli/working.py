@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,9 @@ from rich.table import Table
 from infra.projector import Projector
 from infra.rebuild import rebuild as rebuild_views
 from infra.replay import replay as replay_held
+from infra.settings import Settings
 from models.projections.catalogue import projections
+from services.cli import running, serving
 from services.cli.running import console, fail, settings, workspace
 from services.importer.importing import import_file
 from services.importer.known import check_folder, render_checks
@@ -74,18 +77,35 @@ def import_(
 def real_data(
     folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Where the files are.")],
 ) -> None:
-    """Import every file of a folder that is known here, and hold its counts against the expected ones."""
-    known = settings()
+    """Import every file of a folder that is known here, and hold its counts against the expected ones.
+
+    Uses the workspace that runs; where none does, starts one in var/real-data and stops it afterwards.
+    """
+    held = None
+    if running.found() is None:
+        held = serving.start(Settings().model_copy(update={"var": Path("var/real-data")}), no_kafka=True)
+    known = held.settings if held else settings()
     try:
-        checks = check_folder(
-            folder, known.gateway_url, next(iter(known.keys)), checkpoints=known.var / "imports",
-            notice=console.print,
-        )  # fmt: skip
+        with Progress(
+            TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=console
+        ) as bars:
+            checks = check_folder(
+                folder, known.gateway_url, next(iter(known.keys)), checkpoints=known.var / "imports",
+                notice=console.print, progress=partial(_file_bar, bars),
+            )  # fmt: skip
     except GatewayProblem as problem:
         fail(str(problem))
+    finally:
+        if held is not None:
+            serving.stop(held)
     console.print(render_checks(checks))
     if not all(check.passed for check in checks if check.mapping is not None):
         raise typer.Exit(1)
+
+
+def _file_bar(bars: Progress, path: Path) -> Callable[[int, int], None]:
+    task = bars.add_task(path.name, total=None)
+    return lambda done, total: bars.update(task, completed=done, total=total)
 
 
 def train(

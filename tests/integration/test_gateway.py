@@ -50,7 +50,11 @@ def deep(opening: str, closing: str) -> str:
     return opening * 100_000 + closing * 100_000
 
 
-ATTRIBUTES = '{"attributes":{%s}}' % ",".join(f'"{n}":""' for n in range(20_000))
+def attributes(count: int) -> str:
+    """A touch's data with so many attributes."""
+    return '{"attributes":{' + ",".join(f'"{number}":""' for number in range(count)) + "}}"
+
+
 BAD_ITEMS = {
     "a type nobody knows": (raw(type='"touch.invented"'), "quarantined", "unknown_type", "$.type"),
     "a type that is decided here": (raw(type='"case.opened"'), "quarantined", "not_from_outside", "$.type"),
@@ -218,12 +222,13 @@ def test_one_event_or_a_batch_is_taken_packed_or_not_whatever_its_headers_say(ga
 
 
 def test_an_event_with_20_000_attributes_is_an_event(gateway):
-    assert gateway.post("/v1/touches", content=raw(data=ATTRIBUTES)).json()["accepted"] == 1
+    assert gateway.post("/v1/touches", content=raw(data=attributes(20_000))).json()["accepted"] == 1
 
 
 def test_10_to_the_5_keys_are_too_large_for_an_event(gateway, workspace):
-    many = '{"attributes":{%s}}' % ",".join(f'"{n}":""' for n in range(100_000))
-    answer = gateway.post("/v1/touches", content=b"[" + raw(data=many) + b"," + raw("2") + b"]").json()
+    answer = gateway.post(
+        "/v1/touches", content=b"[" + raw(data=attributes(100_000)) + b"," + raw("2") + b"]"
+    ).json()
     assert [one["verdict"] for one in answer["results"]] == ["refused", "accepted"]
 
 
@@ -266,7 +271,9 @@ def test_the_key_may_come_in_either_header(workspace):
 def test_without_its_database_the_gateway_asks_senders_to_come_back(tmp_path):
     nowhere = "postgresql://nobody@127.0.0.1:1/nowhere"
     lost = open_workspace(
-        Settings(DATABASE_URL=nowhere, VAULT_URL=nowhere, KAFKA_BOOTSTRAP="", var=tmp_path, api_keys="test-key")
+        Settings(
+            DATABASE_URL=nowhere, VAULT_URL=nowhere, KAFKA_BOOTSTRAP="", var=tmp_path, api_keys="test-key"
+        )
     )
     with TestClient(create_app(lost), headers=KEY) as client:
         for answer in (
@@ -279,7 +286,7 @@ def test_without_its_database_the_gateway_asks_senders_to_come_back(tmp_path):
 
 
 def test_what_is_quarantined_is_sealed_and_kept_once(gateway, workspace, quarantined):
-    body = raw(type='"touch.invented"', identifiers='[{"kind":"phone","value":"+1%s"}]' % SECRET)
+    body = raw(type='"touch.invented"', identifiers='[{"kind":"phone","value":"+1%s"}]'.replace("%s", SECRET))
     for _ in range(3):
         assert gateway.post("/v1/touches", content=body).json()["quarantined"] == 1
     gateway.post("/v1/touches", content=b"[" + body + b"," + body + b"]")
@@ -292,16 +299,16 @@ def test_what_is_quarantined_is_sealed_and_kept_once(gateway, workspace, quarant
 
 def test_no_answer_repeats_a_personal_value(gateway, quarantined):
     misplaced = [
-        raw(identifiers='[{"kind":"%s","value":"phone"}]' % SECRET),
-        raw(identifiers='[{"kind":"email","value":"%s"}]' % SECRET),
-        raw(identifiers='[{"kind":"phone","value":"%s99999999"}]' % SECRET),
-        raw(data='{"%s":1}' % SECRET),
-        raw(data='{"attributes":{"%s":1}}' % SECRET),
-        raw(data='{"channel":"%s"}' % SECRET),
+        raw(identifiers='[{"kind":"%s","value":"phone"}]'.replace("%s", SECRET)),
+        raw(identifiers='[{"kind":"email","value":"%s"}]'.replace("%s", SECRET)),
+        raw(identifiers='[{"kind":"phone","value":"%s99999999"}]'.replace("%s", SECRET)),
+        raw(data='{"%s":1}'.replace("%s", SECRET)),
+        raw(data='{"attributes":{"%s":1}}'.replace("%s", SECRET)),
+        raw(data='{"channel":"%s"}'.replace("%s", SECRET)),
         raw(type=f'"{SECRET}"'),
         raw(occurred_at=f'"{SECRET}"'),
-        raw(data='{"text":{"%s":1}}' % SECRET),
-        raw(type='"purchase.recorded"', data='{"amount":"%s x"}' % SECRET),
+        raw(data='{"text":{"%s":1}}'.replace("%s", SECRET)),
+        raw(type='"purchase.recorded"', data='{"amount":"%s x"}'.replace("%s", SECRET)),
     ]  # fmt: skip
     answer = gateway.post("/v1/touches", content=b"[" + b",".join(misplaced) + b"]")
     assert answer.json()["quarantined"] == len(misplaced)
@@ -310,7 +317,9 @@ def test_no_answer_repeats_a_personal_value(gateway, quarantined):
 
 
 def test_personal_fields_and_identifiers_are_unreadable_in_every_table(gateway, workspace):
-    gateway.post("/v1/touches", json=item("1", phone("+1 " + SECRET), channel="voice", text=f"call me at {SECRET}"))
+    gateway.post(
+        "/v1/touches", json=item("1", phone("+1 " + SECRET), channel="voice", text=f"call me at {SECRET}")
+    )
     with workspace.engine.connect() as connection:
         for table in ("journal", "identifier", "customer", "quarantine"):
             for row in connection.exec_driver_sql(f"SELECT * FROM {table}"):
@@ -326,4 +335,6 @@ def test_the_metrics_add_up(gateway):
             name, value = line.rsplit(" ", 1)
             said[name] = float(value)
     received = said.pop('touchstone_received_total{door="gateway"}')
-    assert received == sum(value for name, value in said.items() if name.startswith("touchstone_verdicts_total"))
+    assert received == sum(
+        value for name, value in said.items() if name.startswith("touchstone_verdicts_total")
+    )

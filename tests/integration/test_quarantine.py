@@ -37,7 +37,9 @@ def mend(workspace):
     return apply
 
 
-def test_after_a_fix_what_was_held_is_recorded_at_its_own_time_and_known_since_it_came(workspace, clock, mend):
+def test_after_a_fix_what_was_held_is_recorded_at_its_own_time_and_known_since_it_came(
+    workspace, clock, mend
+):
     then = MONDAY - timedelta(hours=2)
     (answer,) = send(workspace, item("1", WRONG_PHONE, at=then, channel="voice"))
     assert (answer.verdict, answer.code) == ("quarantined", "phone_invalid")
@@ -96,7 +98,12 @@ def test_only_entries_of_the_named_code_are_tried(workspace, mend):
 
 
 def test_a_line_that_no_mapping_could_read_waits_for_its_file_to_be_imported_again(workspace):
-    line = {"code": "line_malformed", "path": "line 7", "detail": "five fields where six are wanted", "raw": "a;b"}
+    line = {
+        "code": "line_malformed",
+        "path": "line 7",
+        "detail": "five fields where six are wanted",
+        "raw": "a;b",
+    }
     send(workspace, {"source": "file", "source_id": "line#7", "unreadable": line})
     assert replay(workspace) == ReplayReport(tried=1, unreadable=1)
     assert workspace.quarantine.counts() == {"line_malformed": 1}

@@ -92,7 +92,9 @@ _FACTS = st.sampled_from([*_DATA, *_LIKELY])
 def _names(pool: list[dict[str, str]]) -> st.SearchStrategy[list[dict[str, str]]]:
     """Mostly one; two or three at a time are what links and merges."""
     one, more = st.lists(st.sampled_from(pool), min_size=1, max_size=1), st.permutations(pool)
-    return st.one_of(st.just([]), one, one, more.map(lambda found: found[:2]), more.map(lambda found: found[:3]))
+    return st.one_of(
+        st.just([]), one, one, more.map(lambda found: found[:2]), more.map(lambda found: found[:3])
+    )
 
 
 @st.composite

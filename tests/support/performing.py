@@ -64,7 +64,9 @@ class Performance:
         if kind == "retract":
             return item(source_id, type="touch.retracted", at=BEGIN, touch_id=touch, why="wrong record")
         if kind == "correct":
-            return item(source_id, type="touch.corrected", at=BEGIN, touch_id=touch, reason="other", channel="chat")
+            return item(
+                source_id, type="touch.corrected", at=BEGIN, touch_id=touch, reason="other", channel="chat"
+            )
         moved = (BEGIN + timedelta(hours=37 * number)).isoformat()
         return item(source_id, type="touch.corrected", at=BEGIN, touch_id=touch, occurred_at=moved)
 

@@ -65,7 +65,9 @@ class Spec:
         self._commands = 0
         self.stream = ""
 
-    def given(self, *events: Event, at: datetime = MONDAY, origin: str = "live", customer: str = "") -> "Spec":
+    def given(
+        self, *events: Event, at: datetime = MONDAY, origin: str = "live", customer: str = ""
+    ) -> "Spec":
         """These were recorded before."""
         for event in events:
             self.stream = registry.of(event).stream(event)

@@ -80,12 +80,17 @@ def test_page_views_one_way_messages_and_test_calls_are_no_contacts():
 def test_a_contact_is_one_however_many_parts_tell_of_it():
     row = seen(
         (at(10), ContactStarted(contact_id="k", channel="voice", direction="inbound")),
-        (at(10, 5), ContactWrappedUp(contact_id="k", reason="billing", outcome="unresolved", confirmed=False)),
+        (
+            at(10, 5),
+            ContactWrappedUp(contact_id="k", reason="billing", outcome="unresolved", confirmed=False),
+        ),
         (at(10, 6), ContactEnded(contact_id="k")),
         (at(10, 7), call(contact_id="k", outcome="resolved")),
     )
     assert row.contacts == (
-        Contact(contact_id="k", at=at(10), channel="voice", reason="billing", outcome="resolved", confirmed=False),
+        Contact(
+            contact_id="k", at=at(10), channel="voice", reason="billing", outcome="resolved", confirmed=False
+        ),
     )
     assert row.contacts_ever == 1
 
@@ -112,7 +117,9 @@ def test_value_is_what_was_bought_less_what_came_back_by_currency():
         (at(12), PurchaseReturned(amount=Decimal("0.90"), currency="EUR")),
     )  # fmt: skip
     assert row.value == {
-        "EUR": Value(purchases=2, returns=1, amount=Decimal("9.00"), unpriced=1, first_at=at(9), last_at=at(10)),
+        "EUR": Value(
+            purchases=2, returns=1, amount=Decimal("9.00"), unpriced=1, first_at=at(9), last_at=at(10)
+        ),
         "USD": Value(purchases=1, amount=Decimal(5), first_at=at(11), last_at=at(11)),
     }
 
@@ -130,11 +137,18 @@ def test_holdings_are_those_that_last():
 
 
 def test_the_last_word_on_a_consent_stands_and_one_that_ran_out_is_none():
-    yes = ConsentGranted(channel="sms", purpose="retention", basis="opt_in", proof="form", expires_at=at(0, day=9))
+    yes = ConsentGranted(
+        channel="sms", purpose="retention", basis="opt_in", proof="form", expires_at=at(0, day=9)
+    )
     row = seen((at(9), yes), (at(10), ConsentWithdrawn(basis="register")))
     assert set(row.consents) == {"sms/retention", "*/*"}
     assert row.consents["*/*"] == ConsentState(
-        channel="", purpose="", granted=False, basis="register", since=at(10), event_id=row.consents["*/*"].event_id
+        channel="",
+        purpose="",
+        granted=False,
+        basis="register",
+        since=at(10),
+        event_id=row.consents["*/*"].event_id,
     )
     assert "sms/retention" in seen((at(9), yes), until=at(23, 59, day=8)).consents
     assert seen((at(9), yes), until=at(0, day=9)).consents == {}
@@ -159,7 +173,9 @@ def test_cases_and_opportunities_are_open_until_they_are_over():
 def test_the_newest_score_is_shown_with_its_reasons():
     why = (ScoreReason(feature="silence", says="60 days", contribution=0.7),)
     scored = [
-        ChurnScored(run="r", artifact="a", as_of=at(9), horizon_days=180, probability=p, rank=1, of=9, reasons=why)
+        ChurnScored(
+            run="r", artifact="a", as_of=at(9), horizon_days=180, probability=p, rank=1, of=9, reasons=why
+        )
         for p in (0.5, 0.7)
     ]
     row = seen((at(9), scored[0]), (at(10), scored[1]))

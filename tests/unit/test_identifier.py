@@ -48,7 +48,9 @@ def test_a_mail_address_is_the_same_in_any_case_and_width():
     assert normalise("email", "", "Ann@Example.com", "US").facets == {"domain": "example.com"}
 
 
-@pytest.mark.parametrize("text", ["ann", "@example.com", "ann@", "a b@example.com", "ann@exa mple.com", "ann@@b.cc"])
+@pytest.mark.parametrize(
+    "text", ["ann", "@example.com", "ann@", "a b@example.com", "ann@exa mple.com", "ann@@b.cc"]
+)
 def test_a_mail_address_that_is_none_is_refused(text):
     with pytest.raises(Refused, match="email_invalid") as refused:
         value("email", text)

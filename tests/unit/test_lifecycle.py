@@ -166,7 +166,9 @@ def test_a_cancel_request_or_words_of_leaving_put_at_risk_at_once(warning, rule)
 
 def test_other_words_and_test_calls_warn_of_nothing():
     assert story((0, line()), (200, TouchRecorded(signals=("angry",)))).now.stage == "retained"
-    assert story((0, line()), (200, TouchRecorded(signals=("leaving",), outside="test"))).now.stage == "retained"
+    assert (
+        story((0, line()), (200, TouchRecorded(signals=("leaving",), outside="test"))).now.stage == "retained"
+    )
 
 
 def test_two_scorings_at_or_above_the_entry_threshold_put_at_risk():
@@ -178,7 +180,8 @@ def test_two_scorings_at_or_above_the_entry_threshold_put_at_risk():
 
 @pytest.mark.parametrize("warning", [[(200, CANCEL)], [(199, scored(0.9)), (200, scored(0.9))]])
 @pytest.mark.parametrize(
-    "relief", [[(210, SAVE)], [(209, scored(0.39)), (210, scored(0.39))], [(210, BUY)], [(210, line("second"))]]
+    "relief",
+    [[(210, SAVE)], [(209, scored(0.39)), (210, scored(0.39))], [(210, BUY)], [(210, line("second"))]],
 )
 def test_a_save_two_low_scorings_or_a_purchase_bring_back(warning, relief):
     state = story((0, line()), *warning, *relief)

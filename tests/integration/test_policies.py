@@ -1,0 +1,268 @@
+"""Policies and the sweep: live events cause something, once; history causes nothing, ever."""
+
+import asyncio
+import threading
+from datetime import timedelta
+
+import pytest
+
+from infra.feeds import JOURNAL, Batch
+from infra.policy_runner import PolicyRunner
+from infra.sweeper import Sweeper
+from infra.workspace import open_workspace
+from models.domain import opportunity
+from models.domain.opportunity import CaptureOpportunity, FollowUpOpportunity, LoseOpportunity
+from models.errors import Refused
+from models.handling import handle
+from models.policies.catalogue import POLICIES
+from models.ports import By
+from services.workers import loops
+from tests.support.clock import MONDAY
+from tests.support.folding import fold, react, rows
+from tests.support.sending import item, phone, purchase, send
+from tests.support.viewing import recorded
+
+WIRES = (
+    "opportunity.captured",
+    "opportunity.routed",
+    "opportunity.follow_up_missed",
+    "opportunity.followed_up",
+)
+CAPTURED, ROUTED, MISSED, FOLLOWED_UP = WIRES
+
+
+def ask(workspace, command, source_id, customer=""):
+    by = By(source="desk", source_id=source_id, actor="ann", customer=customer)
+    decider = opportunity.decider(workspace.rules.opportunity)
+    return handle(workspace.log, decider, f"opportunity-{command.opportunity_id}", command, by)
+
+
+def capture(workspace, one="o", customer=""):
+    ask(workspace, CaptureOpportunity(opportunity_id=one, subject="leased_line", now=workspace.clock.now()),
+        f"capture {one}", customer)  # fmt: skip
+
+
+def told(workspace, one="o"):
+    return [envelope.type for envelope in workspace.journal.stream(f"opportunity-{one}")]
+
+
+def runner(workspace):
+    made = PolicyRunner(workspace.engine, workspace.log, [one() for one in POLICIES], workspace.rules)
+    made.begin()
+    return made
+
+
+@pytest.fixture
+def deployed(workspace):
+    """The policies are at work already when something happens."""
+    react(workspace)
+    return workspace
+
+
+@pytest.fixture
+def sweep(deployed):
+    """What the views know by now is looked through for clocks that ran out."""
+
+    def run():
+        fold(deployed)
+        return Sweeper(deployed.engine, deployed.log, deployed.rules).sweep(deployed.clock.now())
+
+    return run
+
+
+def test_what_is_captured_is_routed_by_rule_for_its_customer(deployed):
+    (caller,) = send(deployed, item("1", phone()))
+    capture(deployed, customer=caller.customer)
+    react(deployed)
+    captured, routed = deployed.journal.stream("opportunity-o")
+    assert (routed.event.department, routed.event.rule) == ("corporate", "subject.leased_line")
+    assert routed.event.follow_up_due_at == MONDAY + timedelta(hours=4)
+    assert (routed.actor, routed.cause, routed.customer) == (
+        "policy:opportunity", captured.event_id, caller.customer,
+    )  # fmt: skip
+
+
+def test_the_same_event_delivered_again_routes_nothing_twice(deployed):
+    capture(deployed)
+    everything = recorded(deployed)
+    for topic in ("one topic", "the same made anew", "and anew"):
+        one = runner(deployed)
+        for partition in (0, 1):
+            one.claim(partition, topic)
+            one.react([Batch(partition, topic, everything, 1)])
+    assert told(deployed) == [CAPTURED, ROUTED]
+
+
+def test_a_policy_that_stopped_before_it_noted_its_position_routes_nothing_twice(deployed):
+    """It acted, and died: its successor meets the event again, and the journal knows its cause."""
+    capture(deployed)
+    (captured,) = recorded(deployed)
+    one = runner(deployed)
+    one.claim(0, JOURNAL)
+    for policy in POLICIES:
+        one._act(policy(), captured)
+    react(deployed)
+    assert told(deployed) == [CAPTURED, ROUTED]
+
+
+def test_a_policy_deployed_for_the_first_time_begins_at_the_head(workspace):
+    capture(workspace, "before")
+    react(workspace)
+    capture(workspace, "after")
+    react(workspace)
+    assert (told(workspace, "before"), told(workspace, "after")) == ([CAPTURED], [CAPTURED, ROUTED])
+
+
+def test_the_live_loop_routes_what_is_captured_while_it_runs(deployed):
+    async def until_routed() -> None:
+        loop = asyncio.create_task(loops.react(deployed))
+        capture(deployed)
+        while told(deployed) != [CAPTURED, ROUTED]:
+            await asyncio.sleep(0.01)
+        loop.cancel()
+
+    asyncio.run(asyncio.wait_for(until_routed(), 30))
+
+
+def test_imported_history_fires_no_policy_clock_or_message_ever(deployed, sweep, clock):
+    long_ago = MONDAY - timedelta(days=900)
+    send(
+        deployed, purchase("1", phone(), at=long_ago),
+        item("2", phone(), type="opportunity.imported", origin="import", at=long_ago, opportunity_id="open",
+             subject="leased_line"),
+        item("3", phone(), type="opportunity.imported", origin="import", at=long_ago, opportunity_id="won",
+             subject="loan", closed="won"),
+        item("4", phone(), type="holding.cancel_requested", origin="import", at=long_ago),
+        item("5", phone(), origin="import", at=long_ago, channel="voice", signals=["leaving"]),
+    )  # fmt: skip
+    before = deployed.journal.head()
+    for _ in range(3):
+        react(deployed)
+        assert sweep() == 0
+        clock.pass_time(days=400)
+    assert deployed.journal.head() == before
+
+
+def test_a_decision_replayed_as_of_a_past_moment_causes_nothing(deployed, sweep):
+    by = By(source="run", source_id="1", actor="ann", origin="replay")
+    then = MONDAY - timedelta(days=30)
+    command = CaptureOpportunity(opportunity_id="o", subject="leased_line", now=then)
+    handle(deployed.log, opportunity.decider(deployed.rules.opportunity), "opportunity-o", command, by)
+    react(deployed)
+    assert (told(deployed), sweep()) == ([CAPTURED], 0)
+
+
+def test_a_follow_up_that_nobody_made_is_missed_once(deployed, sweep, clock):
+    (caller,) = send(deployed, item("1", phone()))
+    capture(deployed, customer=caller.customer)
+    react(deployed)
+    clock.pass_time(hours=4, microseconds=-1)
+    assert sweep() == 0
+    clock.pass_time(microseconds=1)
+    assert sweep() == 1
+    for _ in range(3):
+        assert sweep() == 0
+        clock.pass_time(days=1)
+    *_, routed, missed = deployed.journal.stream("opportunity-o")
+    assert told(deployed) == [CAPTURED, ROUTED, MISSED]
+    assert missed.occurred_at == missed.event.due_at == MONDAY + timedelta(hours=4)
+    assert (missed.source, missed.source_id) == ("sweep:opportunity", f"{routed.event_id}:missed")
+    assert (missed.cause, missed.customer) == (routed.event_id, caller.customer)
+    assert rows(deployed, "pipeline")["o"].missed == 1
+
+
+def test_a_sweep_that_looks_at_views_from_before_the_miss_records_nothing_twice(deployed, sweep, clock):
+    capture(deployed)
+    react(deployed)
+    fold(deployed)
+    clock.pass_time(hours=5)
+    sweeper = Sweeper(deployed.engine, deployed.log, deployed.rules)
+    assert [sweeper.sweep(clock.now()) for _ in range(3)] == [1, 1, 1]  # found, as the views still say so
+    assert told(deployed) == [CAPTURED, ROUTED, MISSED]
+
+
+def test_a_command_that_comes_first_records_the_miss_itself(deployed, sweep, clock):
+    capture(deployed)
+    react(deployed)
+    fold(deployed)
+    clock.pass_time(hours=5)
+    ask(deployed, FollowUpOpportunity(opportunity_id="o", now=clock.now()), "called back")
+    Sweeper(deployed.engine, deployed.log, deployed.rules).sweep(clock.now())
+    assert told(deployed) == [CAPTURED, ROUTED, MISSED, FOLLOWED_UP]
+
+
+def test_a_clock_survives_that_everything_is_started_anew(deployed, clock):
+    capture(deployed)
+    react(deployed)
+    fold(deployed)
+    clock.pass_time(hours=5)
+    anew = open_workspace(deployed.settings, clock)
+    assert Sweeper(anew.engine, anew.log, anew.rules).sweep(clock.now()) == 1
+    anew.close()
+    assert told(deployed) == [CAPTURED, ROUTED, MISSED]
+
+
+def test_two_sweepers_and_two_commands_at_once_record_each_miss_once(deployed, clock):
+    many = [f"o{number}" for number in range(8)]
+    for one in many:
+        capture(deployed, one)
+    react(deployed)
+    fold(deployed)
+    clock.pass_time(hours=5)
+    now, others = clock.now(), [open_workspace(deployed.settings, clock) for _ in range(2)]
+    start, failed = threading.Barrier(4), []
+
+    def at_once(act) -> None:
+        start.wait()
+        try:
+            act()
+        except Exception as error:
+            failed.append(error)
+
+    def sweep_with(workspace):
+        return lambda: Sweeper(workspace.engine, workspace.log, workspace.rules).sweep(now)
+
+    def lose_with(workspace, name):
+        return lambda: [
+            ask(workspace, LoseOpportunity(opportunity_id=one, now=now, why="price"), f"{name} {one}")
+            for one in many
+        ]
+
+    acts = [*(sweep_with(one) for one in others), *(lose_with(one, n) for n, one in enumerate(others))]
+    threads = [threading.Thread(target=at_once, args=(act,)) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    for one in others:
+        one.close()
+    assert failed == []
+    for one in many:
+        assert told(deployed, one) == [CAPTURED, ROUTED, MISSED, "opportunity.lost"]
+
+
+def test_a_closed_opportunity_is_swept_no_more(deployed, sweep, clock):
+    capture(deployed)
+    react(deployed)
+    ask(deployed, LoseOpportunity(opportunity_id="o", now=clock.now(), why="price"), "lost")
+    clock.pass_time(days=1)
+    assert sweep() == 0
+
+
+def test_a_live_command_on_imported_history_starts_a_clock_that_is_swept(deployed, sweep, clock):
+    told_then = {"type": "opportunity.imported", "origin": "import", "subject": "loan", "opportunity_id": "o"}
+    send(deployed, item("1", phone(), at=MONDAY - timedelta(days=90), **told_then))
+    due = clock.now() + timedelta(hours=1)
+    ask(deployed, FollowUpOpportunity(opportunity_id="o", now=clock.now(), next_due_at=due), "promised")
+    clock.pass_time(hours=2)
+    assert sweep() == 1
+    assert told(deployed) == ["opportunity.imported", FOLLOWED_UP, MISSED]
+
+
+def test_an_id_that_was_used_for_another_request_is_refused_not_swallowed(deployed):
+    capture(deployed, "one")
+    capture(deployed, "two")
+    ask(deployed, LoseOpportunity(opportunity_id="one", now=MONDAY, why="price"), "key")
+    with pytest.raises(Refused, match="id_used_before"):
+        ask(deployed, LoseOpportunity(opportunity_id="two", now=MONDAY, why="price"), "key")
+    assert told(deployed, "two") == [CAPTURED]

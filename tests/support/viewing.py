@@ -1,0 +1,60 @@
+"""What the views should say, by a plain fold of the journal, beside what their tables do say."""
+
+from collections import defaultdict
+from typing import Any
+
+from sqlalchemy import select
+
+from events.envelope import Envelope
+from infra.identity_store import survivors
+from infra.projector import owner_now
+from infra.view_store import ViewStore
+from infra.workspace import Workspace
+from models.domain.history import effective
+from models.projections.catalogue import projections
+from models.projections.projection import play
+from models.tables.journal import journal
+from tests.support.performing import decoded
+
+Views = dict[str, dict[str, Any]]
+
+
+def recorded(workspace: Workspace, after: int = 0) -> list[Envelope]:
+    """The events beyond a position."""
+    return workspace.journal.read(journal.c.position > after)
+
+
+def keys(envelope: Envelope) -> list[str]:
+    """Under which keys the relay sends an event: a merge under both customers'."""
+    merged = getattr(envelope.event, "absorbed", "")
+    return [envelope.customer or envelope.stream or envelope.event_id, *([merged] if merged else [])]
+
+
+def expected(workspace: Workspace, envelopes: list[Envelope]) -> Views:
+    """Every view by a plain refold: whose each event is now, corrected, in order, from nothing."""
+    with workspace.engine.connect() as connection:
+        now = survivors(connection, {one.customer for one in envelopes if one.customer})
+    histories = defaultdict(list)
+    for one in envelopes:
+        histories[owner_now(one, now)].append(one)
+    histories.pop("", None)
+    return {
+        projection.name: {
+            key: (owner, decoded(row))
+            for owner, history in histories.items()
+            for key, row in play(projection, effective(history), owner).items()
+        }
+        for projection in projections(workspace.rules)
+    }
+
+
+def actual(workspace: Workspace, envelopes: list[Envelope]) -> Views:
+    """What the tables say of anybody who was ever named in these events."""
+    owners = {name for one in envelopes for name in (one.customer, one.stream) if name}
+    found = {}
+    with workspace.engine.connect() as connection:
+        for projection in projections(workspace.rules):
+            store = ViewStore(projection)
+            rows = connection.execute(select(store.table).where(store.table.c.owner.in_(owners))).all()
+            found[projection.name] = {row.key: (row.owner, store.decode(row.state)) for row in rows}
+    return found
