@@ -9,7 +9,7 @@ from events.vocabulary import Code, Count, Moment, Name
 AgentState = Literal["ready", "busy", "wrap_up", "break", "outbound", "offline"]
 
 
-@event("agent.state_changed", door="facts", by="switch, agent desktop")
+@event("agent.state_changed", door="facts", key="agent", by="switch, agent desktop")
 class AgentStateChanged(Event):
     """An agent began to do something else; they do it until the next change."""
 
@@ -19,7 +19,7 @@ class AgentStateChanged(Event):
     contact_id: Name | None = None
 
 
-@event("agent.skill_certified", door="facts", by="training, quality desk")
+@event("agent.skill_certified", door="facts", key="agent", by="training, quality desk")
 class AgentSkillCertified(Event):
     """An agent showed that they master a skill at this level, until the certificate expires."""
 
@@ -30,7 +30,7 @@ class AgentSkillCertified(Event):
     expires_at: Moment | None = None
 
 
-@event("agent.team_joined", door="facts", by="workforce planning")
+@event("agent.team_joined", door="facts", key="agent", by="workforce planning")
 class AgentTeamJoined(Event):
     """An agent belongs to this team from now on; what they did before stays with the earlier one."""
 

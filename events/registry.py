@@ -14,9 +14,9 @@ Door = Literal["touches", "facts", "none"]
 class EventType(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of the contract.
 
-    `door` is where outsiders may send it; `opens` names the category of the stream whose opening
-    event it is, when it comes from outside as imported history; `stream_key` the field with the
-    stream's id.
+    `door` is where outsiders may send it. A decision has the `category` of its stream, and `key` is the
+    field with the stream's id; a fact of no customer may have a `key` alone, which keeps its order on a
+    topic. A decision with a door is the opening event of a stream, imported.
     """
 
     wire: str
@@ -26,7 +26,7 @@ class EventType(msgspec.Struct, frozen=True, kw_only=True):
     door: Door
     by: str
     category: str
-    stream_key: str
+    key: str
 
     @property
     def family(self) -> str:
@@ -35,7 +35,7 @@ class EventType(msgspec.Struct, frozen=True, kw_only=True):
 
     def stream(self, event: Event) -> str:
         """The stream an event of this type belongs to; empty for facts."""
-        return f"{self.category}-{getattr(event, self.stream_key)}" if self.category else ""
+        return f"{self.category}-{getattr(event, self.key)}" if self.category else ""
 
 
 _BY_WIRE: dict[str, EventType] = {}
@@ -46,8 +46,7 @@ def event(
 ) -> Callable[[E], E]:
     """Register an event class under its wire name, which is never reused.
 
-    `by` says who records it, for the catalogue. A decision names its stream's `category` and the
-    field (`key`) that holds the stream's id.
+    `by` says who records it, for the catalogue; the rest is as in `EventType`.
     """
 
     def register(cls: E) -> E:
@@ -57,7 +56,7 @@ def event(
         strict = _strict(cls)
         _BY_WIRE[wire] = EventType(
             wire=wire, schema=schema, cls=cls, strict=strict, door=door, by=by, category=category,
-            stream_key=key,
+            key=key,
         )  # fmt: skip
         return cls
 

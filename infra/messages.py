@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from events import codec
+from events import codec, registry
 from events.envelope import Envelope, IdentifierRef
 
 _refs = msgspec.json.Decoder(tuple[IdentifierRef, ...])
@@ -48,19 +48,26 @@ def from_row(row: Sequence[Any]) -> Message:
     encoded = [(name, text.encode()) for name, text in headers]
     if refs != b"[]":
         encoded.append(("ts_identifiers", refs))
-    keys = _keys(owner, stream, refs, str(event_id), wire, value)
+    keys = _keys(owner, stream, refs, str(event_id), wire, schema, value)
     return Message(keys, value, encoded, wire.split(".", 1)[0].replace("_", "-"), position)
 
 
-def _keys(owner: str, stream: str, refs: bytes, event_id: str, wire: str, value: bytes) -> tuple[bytes, ...]:
-    """Customer at recording, else the stream, else the strongest identifier's hash, else the event."""
+def _keys(
+    owner: str, stream: str, refs: bytes, event_id: str, wire: str, schema: int, value: bytes
+) -> tuple[bytes, ...]:
+    """Customer at recording, else the stream, the strongest identifier's hash, the agent, the event."""
     if wire in ("identity.merged", "identity.unmerged"):
-        event = codec.decode(wire, 1, value)
+        event = codec.decode(wire, schema, value)
         other = getattr(event, "absorbed", "") or getattr(event, "restored", "")
         return (owner.encode(), other.encode())
     if owner or stream:
         return ((owner or stream).encode(),)
-    return ((_refs.decode(refs)[0].hash if refs != b"[]" else event_id).encode(),)
+    if refs != b"[]":
+        return (_refs.decode(refs)[0].hash.encode(),)
+    entry = registry.find(wire)
+    if entry is not None and entry.key and not entry.category:
+        return (str(getattr(codec.decode(wire, schema, value), entry.key)).encode(),)
+    return (event_id.encode(),)
 
 
 def to_envelope(value: bytes, headers: Iterable[tuple[str, bytes]]) -> Envelope:

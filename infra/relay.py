@@ -19,6 +19,8 @@ from models.tables.readers import relay_checkpoint
 
 BATCH = 5_000
 IDLE_SECONDS = 0.05
+LOOK_EVERY = 200
+"""Steps between two looks whether the topic is still the one that was filled; ten seconds when idle."""
 SENT = Counter("touchstone_relayed_total", "Journal events sent to Kafka")
 LAG = Gauge("touchstone_relay_lag", "Journal events not sent yet")
 
@@ -40,10 +42,12 @@ class Relay:
 
     def run(self, stop: threading.Event) -> None:
         """Go on until told to stop; whatever does not answer is waited for."""
-        topic = ""
+        topic, steps = "", 0
         while not stop.is_set():
             try:
-                topic = topic or topic_id(self._bootstrap, self._topic)
+                if not topic or steps % LOOK_EVERY == 0:
+                    topic = topic_id(self._bootstrap, self._topic)
+                steps += 1
                 if not self.step(topic):
                     stop.wait(IDLE_SECONDS)
             except Unavailable:

@@ -124,7 +124,7 @@ def _stream(entry: EventType) -> str:
     if not entry.category:
         return "none: a fact"
     opening = " (opens it, as imported history)" if entry.door != "none" else ""
-    return f"`{entry.category}-<{entry.stream_key}>`{opening}"
+    return f"`{entry.category}-<{entry.key}>`{opening}"
 
 
 def _history(entry: EventType) -> str:

@@ -33,7 +33,15 @@ def test_a_message_is_one_event_recorded_once_however_often_it_comes(workspace):
 
 
 def test_what_is_no_event_is_kept_or_refused_and_the_next_one_is_taken(workspace):
-    bad = [b"", b"\xff\xfe", b"[]", b"null", b"{", b'{"source":"a","source_id":"1","type":"x"}', b"x" * 300_000]
+    bad = [
+        b"",
+        b"\xff\xfe",
+        b"[]",
+        b"null",
+        b"{",
+        b'{"source":"a","source_id":"1","type":"x"}',
+        b"x" * 300_000,
+    ]
     said = take(workspace, *bad, msgspec.json.encode(item("1", phone())))
     assert [(one["event"], one["verdict"]) for one in said] == [
         *[("not taken", "quarantined")] * 6, ("not taken", "refused"),

@@ -1,0 +1,192 @@
+"""Journal to Kafka and back: every event, in order, under its customer's key, though processes and topics end."""
+
+import asyncio
+import json
+import threading
+from collections import defaultdict
+from itertools import pairwise
+
+import pytest
+from confluent_kafka.admin import AdminClient
+from sqlalchemy import select, text
+
+from events.asyncapi import ALWAYS, HEADERS
+from events.topics import events_topic, family_topic
+from infra.feeds import KafkaFeed
+from infra.journal import COLUMNS
+from infra.messages import from_row, to_envelope
+from infra.projector import Projector
+from infra.relay import Relay
+from infra.topics_admin import create_topics, topic_id
+from models.projections.catalogue import projections
+from models.tables.journal import journal
+from models.tables.readers import reader_position
+from tests.support.clock import MONDAY
+from tests.support.folding import fold
+from tests.support.reading import read_topic
+from tests.support.sending import account, email, item, phone, purchase, send
+from tests.support.viewing import actual, expected, recorded
+
+
+@pytest.fixture
+def busy(workspace):
+    """A workspace with something of every sort in its journal."""
+    send(
+        workspace, item("1", phone(), channel="voice", text="call me"), item("2", email(), channel="chat"),
+        purchase("3", account(), at=MONDAY), item("4", {"kind": "cookie", "value": "c", "issuer": "web"}),
+        item("5", channel="web"), item("6", phone(), email(), channel="store", direction="inbound"),
+        item("7", type="opportunity.imported", origin="import", at=MONDAY, opportunity_id="o", subject="loan"),
+        item("\u98de", phone(), cause="\u539f\u56e0", actor="\u738b"),
+        *(purchase(f"many {n}", account(str(n % 7)), at=MONDAY) for n in range(60)),
+    )  # fmt: skip
+    return workspace
+
+
+@pytest.fixture
+def topics(kafka, busy):
+    """The workspace's topics, made."""
+    create_topics(kafka.bootstrap, busy.settings.topic_prefix)
+    return events_topic(busy.settings.topic_prefix)
+
+
+def journal_rows(workspace):
+    with workspace.engine.connect() as connection:
+        return connection.execute(
+            select(*(journal.c[name] for name in COLUMNS)).order_by(journal.c.position)
+        ).all()
+
+
+def relay(workspace, kafka):
+    return Relay(workspace.engine, kafka.bootstrap, workspace.settings.topic_prefix)
+
+
+def send_all(workspace, kafka, topic):
+    one, identity = relay(workspace, kafka), topic_id(kafka.bootstrap, topic)
+    while one.step(identity):
+        pass
+
+
+def headers(message):
+    return {name: value.decode() for name, value in message.headers()}
+
+
+def sent_count(workspace):
+    """Messages on the events topic: one an event, and a merge under both its customers' keys."""
+    return sum(len(from_row(row).keys) for row in journal_rows(workspace))
+
+
+def test_a_message_has_only_the_documented_headers_and_carries_the_whole_envelope(busy):
+    for row, envelope in zip(journal_rows(busy), recorded(busy), strict=True):
+        message = from_row(row)
+        assert to_envelope(message.value, message.headers) == envelope
+        said = {name: value.decode() for name, value in message.headers}
+        assert set(ALWAYS) <= set(said) <= set(HEADERS)
+        assert len(said) == len(message.headers)
+        assert all(value for value in said.values())
+
+
+def test_a_message_goes_under_the_customer_else_the_stream_else_the_identifier_else_its_own_id(busy):
+    for row, envelope in zip(journal_rows(busy), recorded(busy), strict=True):
+        key = from_row(row).keys[0].decode()
+        assert key == (envelope.customer or envelope.stream or envelope.event_id)
+    blocked = [*journal_rows(busy)[0]]
+    blocked[COLUMNS.index("customer")] = None  # all its identifiers are blocked by now
+    assert from_row(blocked).keys == (recorded(busy)[0].identifiers[0].hash.encode(),)
+
+
+def test_every_event_is_on_the_topic_once_in_order_and_copied_for_its_family(kafka, busy, topics):
+    send_all(busy, kafka, topics)
+    send_all(busy, kafka, topics)  # nothing is new: nothing is sent
+    messages = read_topic(kafka.bootstrap, topics, sent_count(busy))
+    everything = {one.position: one for one in recorded(busy)}
+    by_key, partition_of = defaultdict(list), defaultdict(set)
+    for message in messages:
+        position = int(headers(message)["ts_position"])
+        assert to_envelope(message.value(), message.headers()) == everything[position]
+        by_key[message.key()].append(position)
+        partition_of[message.key()].add(message.partition())
+    assert {position for found in by_key.values() for position in found} == set(everything)
+    assert all(before < after for found in by_key.values() for before, after in pairwise(found))
+    assert all(len(partitions) == 1 for partitions in partition_of.values())
+    (merge,) = [one for one in everything.values() if one.type == "identity.merged"]
+    under = {key.decode() for key, positions in by_key.items() if merge.position in positions}
+    assert under == {merge.event.survivor, merge.event.absorbed}
+    for family in ("touch", "identity", "purchase", "opportunity"):
+        of_family = [one for one in everything.values() if one.type.startswith(family)]
+        copies = read_topic(kafka.bootstrap, family_topic(busy.settings.topic_prefix, family), len(of_family))
+        assert {headers(one)["ce_id"] for one in copies} == {one.event_id for one in of_family}
+
+
+def test_no_personal_value_is_on_a_topic(kafka, busy, topics):
+    send_all(busy, kafka, topics)
+    for message in read_topic(kafka.bootstrap, topics, sent_count(busy)):
+        everything = message.value() + message.key() + json.dumps(headers(message)).encode()
+        assert b"4155552671" not in everything
+        assert b"call me" not in everything
+        assert b"ann@example" not in everything
+
+
+def test_a_relay_that_died_before_its_checkpoint_repeats_and_loses_nothing(kafka, busy, topics):
+    send_all(busy, kafka, topics)
+    with busy.engine.begin() as connection:  # the checkpoint as it stood before the last commit
+        connection.execute(text("UPDATE relay_checkpoint SET position = position - 20"))
+    again = sum(len(from_row(row).keys) for row in journal_rows(busy)[-20:])
+    send(busy, item("new", phone(), channel="voice"))
+    send_all(busy, kafka, topics)
+    messages = read_topic(kafka.bootstrap, topics, sent_count(busy) + again)
+    highest = defaultdict(int)
+    for message in messages:
+        position = int(headers(message)["ts_position"])
+        highest[message.partition()] = max(highest[message.partition()], position)
+    assert {int(headers(one)["ts_position"]) for one in messages} == {one.position for one in recorded(busy)}
+    assert max(highest.values()) == busy.journal.head()
+
+
+def test_a_topic_deleted_and_made_anew_is_filled_again_while_the_relay_runs(kafka, busy, topics, monkeypatch):
+    monkeypatch.setattr("infra.relay.LOOK_EVERY", 4)
+    send_all(busy, kafka, topics)
+    first, stop = topic_id(kafka.bootstrap, topics), threading.Event()
+    running = threading.Thread(target=relay(busy, kafka).run, args=(stop,))
+    running.start()
+    try:
+        admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+        admin.delete_topics([topics])[topics].result(30)
+        remake(kafka, busy, topics)
+        assert topic_id(kafka.bootstrap, topics) != first
+        messages = read_topic(kafka.bootstrap, topics, sent_count(busy))
+    finally:
+        stop.set()
+        running.join(60)
+    assert {int(headers(one)["ts_position"]) for one in messages} == {one.position for one in recorded(busy)}
+
+
+def remake(kafka, workspace, topic):
+    """Make what is missing; a broker takes a moment to forget a topic."""
+    while topic not in create_topics(kafka.bootstrap, workspace.settings.topic_prefix):
+        pass
+
+
+def test_views_fed_by_kafka_are_the_same_as_views_fed_by_the_journal(kafka, busy, topics):
+    send_all(busy, kafka, topics)
+    projector = Projector(busy.engine, projections(busy.rules), "over kafka")
+    prefix, ends = busy.settings.topic_prefix, sent_count(busy)
+    feed = KafkaFeed(kafka.bootstrap, topics, f"{prefix}.projector")
+
+    async def until_done() -> None:
+        seen = 0
+        source = feed.batches(projector.claim)
+        async for batches in source:
+            await asyncio.to_thread(projector.fold, batches)
+            seen += sum(len(one.envelopes) for one in batches)
+            if seen >= ends:
+                break
+        await source.aclose()
+
+    asyncio.run(asyncio.wait_for(until_done(), 60))
+    everything = recorded(busy)
+    over_kafka = actual(busy, everything)
+    with busy.engine.connect() as connection:
+        offsets = connection.execute(select(reader_position.c.offset)).scalars()
+        assert sum(offsets) == ends
+    fold(busy)  # the journal's own feed tells nothing new
+    assert over_kafka == actual(busy, everything) == expected(busy, everything)
