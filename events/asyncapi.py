@@ -56,7 +56,8 @@ KEY: Schema = {
     "type": "string",
     "description": (
         "The customer at recording; where there is none the stream, else the hash of the strongest "
-        "identifier, else the agent it tells of, else the event's id. Order holds within a key. After a merge a customer's events "
+        "identifier, else the agent it tells of, else the event's id. Order holds within a key. After a "
+        "merge a customer's events "
         "come under two keys: order them by ts_position. A repeat shows a position not above the last "
         "one of its partition."
     ),

@@ -285,6 +285,15 @@ def test_without_its_database_the_gateway_asks_senders_to_come_back(tmp_path):
     lost.close()
 
 
+def test_when_too_many_wait_for_the_journal_senders_are_asked_to_come_back(gateway, workspace, monkeypatch):
+    monkeypatch.setattr("services.gateway.app.WAITING", 2)
+    answer = gateway.post("/v1/touches", json=[item(str(number)) for number in range(3)])
+    assert (answer.status_code, answer.json()["code"]) == (429, "too_many_waiting")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert workspace.journal.head() == 0
+    assert gateway.post("/v1/touches", json=[item("1"), item("2")]).json()["accepted"] == 2
+
+
 def test_what_is_quarantined_is_sealed_and_kept_once(gateway, workspace, quarantined):
     body = raw(type='"touch.invented"', identifiers='[{"kind":"phone","value":"+1%s"}]'.replace("%s", SECRET))
     for _ in range(3):
