@@ -2,115 +2,24 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
 from sqlalchemy import Connection, select, text, update
 
 from events import codec, registry
-from events.envelope import Event, IdentifierRef
+from events.envelope import Event
 from events.identity import CustomersMerged, IdentifierBlocked, IdentifierLinked, MergeProposed
-from events.vocabulary import Origin
 from infra import identity_store
 from infra.clock import Clock
 from infra.database import copy_rows
 from infra.ids import new_id
+from infra.item import Accepted, Draft, Duplicate, IdentifierValues, Item, Stale, Verdict
 from models.domain.identity import Register
-from models.tables.journal import journal, journal_head
-
-COLUMNS = (
-    "position", "event_id", "type", "schema", "stream", "revision", "source", "source_id", "digest",
-    "customer", "origin", "occurred_at", "known_at", "known_assumed", "recorded_at", "actor", "cause",
-    "identifiers", "data",
-)  # fmt: skip
-NO_REFS = b"[]"
+from models.tables.journal import COLUMNS, NO_IDENTIFIERS, journal, journal_head
 
 _encode = msgspec.json.Encoder().encode
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-
-@dataclass(slots=True)
-class IdentifierValues:
-    """An identifier on its way in: its reference, its value in the clear, and sealed if it is new."""
-
-    ref: IdentifierRef
-    clear: str = field(repr=False)
-    key_id: str | None = None
-    sealed: bytes | None = None
-
-
-@dataclass(slots=True)
-class Draft:
-    """An event ready to be appended: sealed, encoded, hashed. `known_at` None means at recording.
-
-    `customer` is set where the writer knows whose it is; `about` is the event that this one corrects, and
-    then it is the customer of that; else its identifiers say it.
-    """
-
-    event_id: str
-    type: str
-    schema: int
-    data: bytes
-    digest: bytes
-    source: str
-    source_id: str
-    origin: Origin
-    occurred_at: datetime
-    known_at: datetime | None = None
-    known_assumed: bool = False
-    actor: str = ""
-    cause: str = ""
-    stream: str = ""
-    customer: str = ""
-    about: str = ""
-    identifiers: tuple[IdentifierRef, ...] = ()
-    values: tuple[IdentifierValues, ...] = ()
-
-
-@dataclass(slots=True)
-class Item:
-    """What is appended all or nothing: events, and the revision each of their streams must have."""
-
-    drafts: tuple[Draft, ...]
-    expected: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class Accepted:
-    """Recorded, and committed when the caller sees this."""
-
-    event_ids: tuple[str, ...]
-    customer: str
-    position: int
-
-
-@dataclass(slots=True)
-class Duplicate:
-    """Recorded before under this source and source id; `content_differs` says so if it was not the same."""
-
-    event_id: str
-    customer: str
-    code: str = ""
-
-
-@dataclass(slots=True)
-class Stale:
-    """A stream moved on since the decision was made; nothing of the item was written."""
-
-    stream: str
-    revision: int
-
-
-@dataclass(slots=True)
-class Broken:
-    """The database takes its neighbours, but not this item: a defect of ours; `kind` names the error."""
-
-    kind: str
-    error: Exception = field(repr=False, compare=False)
-
-
-Verdict = Accepted | Duplicate | Stale | Broken
 
 
 def append(connection: Connection, items: Sequence[Item], clock: Clock) -> list[Verdict]:
@@ -230,7 +139,7 @@ class _Section:
             self._position, draft.event_id, draft.type, draft.schema, draft.stream, revision, draft.source,
             draft.source_id, draft.digest, customer or None, draft.origin, draft.occurred_at, known_at,
             draft.known_assumed, self._now, draft.actor, draft.cause,
-            _encode(draft.identifiers) if draft.identifiers else NO_REFS, draft.data,
+            _encode(draft.identifiers) if draft.identifiers else NO_IDENTIFIERS, draft.data,
         ))  # fmt: skip
 
     def _revision(self, stream: str) -> int:

@@ -11,7 +11,8 @@ from infra import identity_store
 from infra.clock import Clock
 from infra.database import unavailable
 from infra.intake import Intake, Pending, Rejected
-from infra.journal import Accepted, Broken, Duplicate, Journal, Stale, Verdict
+from infra.item import Accepted, Broken, Duplicate, Stale, Verdict
+from infra.journal import Journal
 from infra.quarantine import Quarantine
 
 RECEIVED = Counter("touchstone_received_total", "Items that reached a door", ["door"])
@@ -55,6 +56,11 @@ class Door:
         now = self._clock.now()
         read = [self._intake.read(raw, now) for raw in raws]
         return self.settle(read, now)
+
+    def hold(self, raws: Sequence[bytes]) -> list[Answer]:
+        """Put items into quarantine unread: reading or recording them failed by a defect of ours."""
+        sentence = "taking it in failed; it can be replayed when that is mended"
+        return self.settle([Rejected("failed", "$", sentence, raw) for raw in raws], self._clock.now())
 
     def settle(self, read: Sequence[Pending | Rejected], now: datetime) -> list[Answer]:
         """Record what was read, quarantine what could not be, and count both."""

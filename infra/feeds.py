@@ -11,11 +11,11 @@ from sqlalchemy import Engine, select
 
 from events.envelope import Envelope
 from infra.database import unavailable
-from infra.journal import COLUMNS, envelope
+from infra.journal import envelope
 from infra.messages import to_envelope
 from infra.topics_admin import topic_id
 from models.errors import Unavailable
-from models.tables.journal import journal
+from models.tables.journal import COLUMNS, journal
 
 BATCH = 5_000
 IDLE_SECONDS = 0.05

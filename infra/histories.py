@@ -11,9 +11,9 @@ from sqlalchemy import Connection, select
 
 from events.envelope import Envelope
 from events.identity import CustomersMerged, CustomersUnmerged
-from infra.journal import COLUMNS, envelope, read
+from infra.journal import envelope, read
 from models.tables.identity import customer
-from models.tables.journal import journal
+from models.tables.journal import COLUMNS, journal
 
 
 class Joined(Struct, frozen=True):

@@ -3,17 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, select, text
 
 from events.envelope import IdentifierRef
 from infra.database import copy_rows
+from infra.item import IdentifierValues
 from models.domain.identity import Key, Known, Register
 from models.tables.identity import customer, identifier
-
-if TYPE_CHECKING:
-    from infra.journal import IdentifierValues
 
 
 @dataclass(slots=True)
@@ -81,7 +78,7 @@ def remember(register: Register) -> Before:
 
 
 def write(
-    connection: Connection, register: Register, before: Before, values: Mapping[Key, "IdentifierValues"],
+    connection: Connection, register: Register, before: Before, values: Mapping[Key, IdentifierValues],
     revisions: Mapping[str, int],
 ) -> None:  # fmt: skip
     """Write what the batch changed: new customers and identifiers by COPY, the few others one by one."""

@@ -14,7 +14,7 @@ from events.envelope import Event, IdentifierRef
 from events.personal import Clear, Personal
 from events.vocabulary import Moment, Origin
 from infra.ids import new_id
-from infra.journal import Draft, IdentifierValues, Item
+from infra.item import Draft, IdentifierValues, Item
 from infra.matching import Matcher
 from infra.vault import DataKey, Vault
 from models.domain.identifier import normalise, strongest_first

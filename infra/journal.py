@@ -11,28 +11,12 @@ from sqlalchemy import Connection, Engine, select, text
 
 from events import codec
 from events.envelope import Envelope, IdentifierRef
-from infra.appending import (
-    COLUMNS,
-    NO_REFS,
-    Accepted,
-    Broken,
-    Draft,
-    Duplicate,
-    IdentifierValues,
-    Item,
-    Stale,
-    Verdict,
-    append,
-)
+from infra.appending import append
 from infra.clock import Clock
 from infra.database import unavailable
+from infra.item import Accepted, Broken, Duplicate, Item, Stale, Verdict
 from models.errors import Conflict, Unavailable
-from models.tables.journal import journal, journal_head
-
-__all__ = [
-    "COLUMNS", "Accepted", "Broken", "Draft", "Duplicate", "IdentifierValues", "Item", "Journal", "Stale",
-    "Verdict", "envelope", "open_journal", "read",
-]  # fmt: skip
+from models.tables.journal import COLUMNS, NO_IDENTIFIERS, journal, journal_head
 
 GROUP = 5_000
 """Events that share one commit at most."""
@@ -170,7 +154,7 @@ def envelope(row: Sequence[object]) -> Envelope:
         occurred_at=occurred_at, known_at=known_at, recorded_at=recorded_at, source=source,  # type: ignore
         source_id=source_id, origin=origin, known_assumed=known_assumed, stream=stream,  # type: ignore
         revision=revision, actor=actor, cause=cause, customer=str(customer) if customer else "",  # type: ignore
-        identifiers=() if refs == NO_REFS else _refs.decode(refs),
+        identifiers=() if refs == NO_IDENTIFIERS else _refs.decode(refs),
     )  # fmt: skip
 
 

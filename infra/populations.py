@@ -7,10 +7,10 @@ from sqlalchemy import Engine, func, select
 
 from events.envelope import Envelope
 from infra.database import unavailable
-from infra.journal import COLUMNS, envelope
+from infra.journal import envelope
 from models.domain.history import effective
 from models.tables.identity import customer, identifier
-from models.tables.journal import journal
+from models.tables.journal import COLUMNS, journal
 
 FETCH = 20_000
 OWN_OUTPUT = ("prediction.%", "target_list.%", "lifecycle.%", "identity.%")

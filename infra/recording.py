@@ -8,7 +8,8 @@ from infra import identity_store
 from infra.database import unavailable
 from infra.ids import new_id
 from infra.intake import Intake
-from infra.journal import Accepted, Broken, Draft, IdentifierValues, Item, Journal
+from infra.item import Accepted, Broken, Draft, IdentifierValues, Item
+from infra.journal import Journal
 from infra.matching import Matcher
 from infra.vault import DataKey, Vault
 from models.domain.identity import Key

@@ -10,11 +10,10 @@ from sqlalchemy import Engine, select, text
 
 from events.topics import events_topic, family_topic
 from infra.database import unavailable
-from infra.journal import COLUMNS
 from infra.messages import Message, from_row
 from infra.topics_admin import topic_id
 from models.errors import Unavailable
-from models.tables.journal import journal
+from models.tables.journal import COLUMNS, journal
 from models.tables.readers import relay_checkpoint
 
 BATCH = 5_000

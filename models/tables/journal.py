@@ -52,3 +52,9 @@ journal_head = Table(
     Column("recorded_at", Instant, nullable=False),
     comment="One row: the last position. Appends take turns by locking it.",
 )
+
+COLUMNS = tuple(column.name for column in journal.columns)
+"""In the order in which rows are written and read."""
+
+NO_IDENTIFIERS = b"[]"
+"""What the column `identifiers` holds for an event that names nobody."""

@@ -72,12 +72,21 @@ def _intake(app: faust.App, workspace: Workspace) -> None:
 
 
 async def settle(door: Door, message: bytes) -> None:
-    """Give a message its verdict; while the journal does not answer, wait with it in hand."""
+    """Give a message its verdict; while the journal does not answer, wait with it in hand.
+
+    Whatever else goes wrong is a defect of ours: the message is kept in quarantine, not lost.
+    """
+    take = door.receive
     while True:
         try:
-            answers = await asyncio.to_thread(door.receive, [message])
+            answers = await asyncio.to_thread(take, [message])
         except Unavailable as error:
             log.warning("waiting", loop="intake", why=str(error))
+            await asyncio.sleep(loops.WAIT_SECONDS)
+            continue
+        except Exception as error:
+            log.error("failed", loop="intake", kind=type(error).__name__)
+            take = door.hold
             await asyncio.sleep(loops.WAIT_SECONDS)
             continue
         if answers[0].verdict not in ("accepted", "duplicate"):

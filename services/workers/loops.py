@@ -15,7 +15,7 @@ from infra.policy_runner import PolicyRunner
 from infra.projector import Fenced, Projector
 from infra.sweeper import Sweeper
 from infra.workspace import Workspace
-from models.errors import Unavailable
+from models.errors import Conflict, Unavailable
 from models.policies.catalogue import POLICIES
 from models.projections.catalogue import projections
 
@@ -96,6 +96,6 @@ async def _for_ever(name: str, run: Callable[[], Awaitable[None]]) -> None:
             await run()
         except Fenced:
             log.warning("fenced", loop=name)
-        except Unavailable as error:
+        except (Unavailable, Conflict) as error:
             log.warning("waiting", loop=name, why=str(error))
         await asyncio.sleep(WAIT_SECONDS)

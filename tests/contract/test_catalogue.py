@@ -3,11 +3,11 @@
 import io
 
 import pytest
-from models.policies.catalogue import POLICIES
-from models.projections.catalogue import PROJECTIONS
 from rich.console import Console
 
 from events import registry
+from models.policies.catalogue import POLICIES
+from models.projections.catalogue import PROJECTIONS
 from services import catalogue
 
 

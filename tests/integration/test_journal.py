@@ -13,7 +13,8 @@ from events.case import CaseOpened
 from events.holding import PurchaseRecorded
 from infra.database import engine_for
 from infra.ids import new_id
-from infra.journal import Accepted, Broken, Draft, Duplicate, Item, Journal, Stale
+from infra.item import Accepted, Broken, Draft, Duplicate, Item, Stale
+from infra.journal import Journal
 from models.errors import Conflict, Unavailable
 from models.tables.journal import journal as table
 from tests.support.clock import MONDAY

@@ -13,13 +13,12 @@ from sqlalchemy import select, text
 from events.asyncapi import ALWAYS, HEADERS
 from events.topics import events_topic, family_topic
 from infra.feeds import KafkaFeed
-from infra.journal import COLUMNS
 from infra.messages import from_row, to_envelope
 from infra.projector import Projector
 from infra.relay import Relay
 from infra.topics_admin import create_topics, topic_id
 from models.projections.catalogue import projections
-from models.tables.journal import journal
+from models.tables.journal import COLUMNS, journal
 from models.tables.readers import reader_position
 from tests.support.clock import MONDAY
 from tests.support.folding import fold
