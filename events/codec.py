@@ -17,6 +17,7 @@ Json = dict[str, Any]
 Upcaster = Callable[[Json], Json]
 
 MONEY_DIGITS = 18
+FIRST_YEAR, LAST_YEAR = 1900, 2200
 """Before and after the decimal point; more is a mistake, and would not fit where amounts are summed."""
 
 _UPCASTERS: dict[tuple[str, int], Upcaster] = {}
@@ -117,7 +118,7 @@ def _known(wire: str) -> EventType:
 
 
 def _refuse_unusable(event: Event, data: bytes) -> None:
-    """What JSON allows and no table can hold: the character U+0000, an amount that is no amount."""
+    """What JSON allows and nothing later can hold: the character U+0000, an amount or a moment that is none."""
     if b"u0000" in data and _NUL.search(data):
         raise Undecodable("invalid", "$.data", "The character U+0000 is not allowed")
     for name in _amounts(type(event)):
@@ -125,6 +126,13 @@ def _refuse_unusable(event: Event, data: bytes) -> None:
         if amount is not None and not _sane(amount):
             raise Undecodable(
                 "invalid", f"$.data.{name}", f"Expected an amount of at most {MONEY_DIGITS} digits"
+            )
+
+    for name in _moments(type(event)):
+        moment = getattr(event, name)
+        if moment is not None and not FIRST_YEAR <= moment.year < LAST_YEAR:
+            raise Undecodable(
+                "time_out_of_range", f"$.data.{name}", f"Expected a moment from {FIRST_YEAR} to {LAST_YEAR}"
             )
 
 
@@ -137,18 +145,22 @@ def _sane(amount: Decimal) -> bool:
 @cache
 def _amounts(cls: type[Event]) -> tuple[str, ...]:
     fields = getattr(msgspec.inspect.type_info(cls), "fields", ())
-    return tuple(field.name for field in fields if _holds_decimal(field.type))
+    return tuple(field.name for field in fields if _holds(field.type, msgspec.inspect.DecimalType))
 
 
-def _holds_decimal(kind: msgspec.inspect.Type) -> bool:
+@cache
+def _moments(cls: type[Event]) -> tuple[str, ...]:
+    fields = getattr(msgspec.inspect.type_info(cls), "fields", ())
+    return tuple(field.name for field in fields if _holds(field.type, msgspec.inspect.DateTimeType))
+
+
+def _holds(kind: msgspec.inspect.Type, wanted: type[msgspec.inspect.Type]) -> bool:
     match kind:
-        case msgspec.inspect.DecimalType():
-            return True
         case msgspec.inspect.Metadata(type=inner):
-            return _holds_decimal(inner)
+            return _holds(inner, wanted)
         case msgspec.inspect.UnionType(types=types):
-            return any(_holds_decimal(one) for one in types)
-    return False
+            return any(_holds(one, wanted) for one in types)
+    return isinstance(kind, wanted)
 
 
 @cache

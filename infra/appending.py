@@ -52,8 +52,9 @@ class _Section:
         self._before = identity_store.remember(self._register)
         self._sealed: dict[tuple[str, str, str], IdentifierValues] = {}
         self._rows: list[tuple[object, ...]] = []
+        whose = _customers_of(connection, {draft.about for draft in drafts if draft.about})
         for draft in drafts:
-            draft.customer = draft.customer or _customer_of(connection, draft.about)
+            draft.customer = draft.customer or whose.get(draft.about, "")
         self._survivors = identity_store.survivors(connection, {d.customer for d in drafts if d.customer})
 
     def take(self, item: Item) -> Verdict:
@@ -157,12 +158,15 @@ class _Section:
         self._connection.execute(update(journal_head).values(position=self._position, recorded_at=self._now))
 
 
-def _customer_of(connection: Connection, event_id: str) -> str:
-    """Whose an event was taken to be at recording; empty where there is no such event, or it is nobody's."""
-    if not _UUID.fullmatch(event_id):
-        return ""
-    found = connection.execute(select(journal.c.customer).where(journal.c.event_id == event_id)).scalar()
-    return str(found) if found else ""
+def _customers_of(connection: Connection, events: Iterable[str]) -> dict[str, str]:
+    """Whose these events were taken to be at recording; without those that are nobody's or unknown."""
+    ids = [one for one in events if _UUID.fullmatch(one)]
+    if not ids:
+        return {}
+    found = connection.execute(
+        select(journal.c.event_id, journal.c.customer).where(journal.c.event_id.in_(ids))
+    )
+    return {str(event_id): str(customer) for event_id, customer in found if customer}
 
 
 def _recorded(

@@ -1,7 +1,11 @@
-"""Whose events are whose, and the committed history of an owner, read from the journal."""
+"""Whose events are whose, and the committed history of an owner, read from the journal.
+
+An event is its customer's at recording, followed through merges: through those of today (`groups`,
+`owner_now`), or through those known by a moment (`homes`).
+"""
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from uuid import UUID
@@ -14,6 +18,9 @@ from events.identity import CustomersMerged, CustomersUnmerged
 from infra.journal import envelope, read
 from models.tables.identity import customer
 from models.tables.journal import COLUMNS, journal
+
+MERGING = (CustomersMerged.WIRE, CustomersUnmerged.WIRE)
+"""What changes who is whom."""
 
 
 class Joined(Struct, frozen=True):
@@ -31,12 +38,8 @@ def joined(connection: Connection, one: str, known_at: datetime | None = None) -
     now = groups(connection, [str(survivor)])[str(survivor)]
     if known_at is None:
         return _joined(str(survivor), now)
-    merges = read(
-        connection, journal.c.customer.in_(now), journal.c.type.in_(_WIRES), journal.c.known_at <= known_at
-    )
-    then = _survivors(merges)
-    home = _follow(then, one)
-    return _joined(home, [member for member in now if _follow(then, member) == home])
+    home = homes([one, *now], merges(connection, now, known_at))
+    return _joined(home[one], [member for member in now if home[member] == home[one]])
 
 
 def groups(connection: Connection, owners: Collection[str]) -> dict[str, list[str]]:
@@ -52,6 +55,38 @@ def groups(connection: Connection, owners: Collection[str]) -> dict[str, list[st
     for owner, members in groupby(rows, lambda row: row.survivor):
         found[str(owner)] = [str(row.id) for row in members]
     return found
+
+
+def owner_now(one: Envelope, survivors: Mapping[str, str]) -> str:
+    """Whose an event is: its customer at recording, followed through merges; else its own stream."""
+    return survivors.get(one.customer, one.customer) if one.customer else one.stream
+
+
+def owners(joined: Mapping[str, Collection[str]]) -> dict[str, str]:
+    """Customer id → the owner it is joined with, out of `groups`."""
+    return {member: owner for owner, members in joined.items() for member in members}
+
+
+def merges(
+    connection: Connection, ids: Collection[str], known_at: datetime | None = None
+) -> Sequence[Envelope]:
+    """The merges and un-merges among these customer ids, all or those known at a moment, as recorded."""
+    if not ids:
+        return []
+    by_then = [journal.c.known_at <= known_at] if known_at is not None else []
+    return read(connection, journal.c.customer.in_(list(ids)), journal.c.type.in_(MERGING), *by_then)
+
+
+def homes(ids: Iterable[str], merges: Iterable[Envelope]) -> dict[str, str]:
+    """Customer id → whom it is after these merges and un-merges, met in the order they come in."""
+    survivor: dict[str, str] = {}
+    for one in merges:
+        match one.event:
+            case CustomersMerged(survivor=survived, absorbed=absorbed):
+                survivor[absorbed] = survived
+            case CustomersUnmerged(restored=restored):
+                survivor.pop(restored, None)
+    return {one: _follow(survivor, one) for one in ids}
 
 
 def histories(
@@ -73,18 +108,6 @@ def is_stream(owner: str) -> bool:
 
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_WIRES = (CustomersMerged.WIRE, CustomersUnmerged.WIRE)
-
-
-def _survivors(merges: Iterable[Envelope]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for one in merges:
-        match one.event:
-            case CustomersMerged(survivor=survivor, absorbed=absorbed):
-                found[absorbed] = survivor
-            case CustomersUnmerged(restored=restored):
-                found.pop(restored, None)
-    return found
 
 
 def _follow(survivors: dict[str, str], one: str) -> str:

@@ -37,7 +37,7 @@ def load(connection: Connection, refs: Iterable[IdentifierRef]) -> Register:
             "AS k(kind, issuer, hash) ON i.kind = k.kind AND i.issuer = k.issuer AND i.hash = k.hash "
             "JOIN customer c ON c.id = i.customer JOIN customer s ON s.id = c.survivor"
         ),
-        {"kinds": [k[0] for k in keys], "issuers": [k[1] for k in keys], "hashes": [k[2] for k in keys]},
+        _columns(keys),
     )
     register = Register()
     for kind, issuer, digest, blocked, strangers, survivor, since, revision in rows:
@@ -81,7 +81,7 @@ def write(
     connection: Connection, register: Register, before: Before, values: Mapping[Key, IdentifierValues],
     revisions: Mapping[str, int],
 ) -> None:  # fmt: skip
-    """Write what the batch changed: new customers and identifiers by COPY, the few others one by one."""
+    """Write what the batch changed: new customers and identifiers by COPY, the others in one statement a kind."""
     fresh = [key for key in register.links if key not in before.links]
     new = [one for one in register.customers.values() if one.customer not in before.customers]
     if new:
@@ -101,30 +101,86 @@ def write(
                 for key in fresh
             ],
         )  # fmt: skip
-    for one in register.absorbed:
-        if one in before.customers:
-            connection.execute(
-                text("UPDATE customer SET survivor = :survivor WHERE survivor = :one"),
-                {"survivor": _survivor(register, one), "one": one},
-            )
-    for known, was in before.customers.items():
-        now = revisions.get(f"identity-{known}", was)
-        if now != was:
-            connection.execute(
-                text("UPDATE customer SET revision = :now WHERE id = :one"), {"now": now, "one": known}
-            )
-    for key in before.links:
-        if (key in register.blocked) != (key in before.blocked) or register.strangers[
-            key
-        ] != before.strangers[key]:
-            connection.execute(
-                text(
-                    "UPDATE identifier SET blocked = :blocked, strangers = :strangers "
-                    "WHERE kind = :kind AND issuer = :issuer AND hash = :hash"
-                ),
-                {"blocked": key in register.blocked, "strangers": register.strangers[key],
-                 "kind": key[0], "issuer": key[1], "hash": key[2]},
-            )  # fmt: skip
+    _move_customers(connection, register, before)
+    _raise_revisions(connection, before, revisions)
+    _mark_identifiers(connection, register, before)
+    _keep_values(connection, before, values)
+
+
+def _move_customers(connection: Connection, register: Register, before: Before) -> None:
+    """Whoever was absorbed, and whoever they had absorbed, goes to the survivor."""
+    moved = {one: _survivor(register, one) for one in register.absorbed if one in before.customers}
+    if moved:
+        connection.execute(
+            text(
+                "UPDATE customer SET survivor = k.survivor FROM unnest(CAST(:ones AS uuid[]), "
+                "CAST(:survivors AS uuid[])) AS k(one, survivor) WHERE customer.survivor = k.one"
+            ),
+            {"ones": list(moved), "survivors": list(moved.values())},
+        )
+
+
+def _raise_revisions(connection: Connection, before: Before, revisions: Mapping[str, int]) -> None:
+    """The identity streams of customers known before."""
+    now = {one: revisions.get(f"identity-{one}", was) for one, was in before.customers.items()}
+    higher = {one: revision for one, revision in now.items() if revision != before.customers[one]}
+    if higher:
+        connection.execute(
+            text(
+                "UPDATE customer SET revision = k.revision FROM unnest(CAST(:ones AS uuid[]), "
+                "CAST(:revisions AS int[])) AS k(one, revision) WHERE customer.id = k.one"
+            ),
+            {"ones": list(higher), "revisions": list(higher.values())},
+        )
+
+
+def _mark_identifiers(connection: Connection, register: Register, before: Before) -> None:
+    """What was blocked, and what stood between strangers once more."""
+    marked = [
+        key
+        for key in before.links
+        if (key in register.blocked) != (key in before.blocked)
+        or register.strangers[key] != before.strangers[key]
+    ]
+    if marked:
+        connection.execute(
+            text(
+                "UPDATE identifier SET blocked = k.blocked, strangers = k.strangers FROM unnest("
+                "CAST(:kinds AS text[]), CAST(:issuers AS text[]), CAST(:hashes AS text[]), CAST(:blocked AS bool[]), "
+                "CAST(:strangers AS int[])) AS k(kind, issuer, hash, blocked, strangers) "
+                "WHERE identifier.kind = k.kind AND identifier.issuer = k.issuer AND identifier.hash = k.hash"
+            ),
+            {
+                **_columns(marked),
+                "blocked": [key in register.blocked for key in marked],
+                "strangers": [register.strangers[key] for key in marked],
+            },
+        )
+
+
+def _keep_values(connection: Connection, before: Before, values: Mapping[Key, IdentifierValues]) -> None:
+    """A value that was not kept when its identifier was first linked is kept now."""
+    late = [value for key, value in values.items() if key in before.links and value.sealed is not None]
+    if late:
+        connection.execute(
+            text(
+                "UPDATE identifier SET key_id = k.key_id, sealed = k.sealed FROM unnest(CAST(:kinds AS text[]), "
+                "CAST(:issuers AS text[]), CAST(:hashes AS text[]), CAST(:key_ids AS text[]), "
+                "CAST(:sealed AS bytea[])) AS k(kind, issuer, hash, key_id, sealed) WHERE identifier.kind = k.kind AND "
+                "identifier.issuer = k.issuer AND identifier.hash = k.hash AND identifier.key_id IS NULL"
+            ),
+            {
+                **_columns([value.ref.key for value in late]),
+                "key_ids": [value.key_id for value in late],
+                "sealed": [value.sealed for value in late],
+            },
+        )
+
+
+def _columns(keys: Iterable[Key]) -> dict[str, list[str]]:
+    """Keys as the three arrays that a query unnests."""
+    kinds, issuers, hashes = zip(*keys, strict=True)
+    return {"kinds": list(kinds), "issuers": list(issuers), "hashes": list(hashes)}
 
 
 def _survivor(register: Register, one: str) -> str:
@@ -143,7 +199,7 @@ def survivors(connection: Connection, customers: Iterable[str]) -> dict[str, str
 
 
 def unknown(connection: Connection, keys: Iterable[Key]) -> set[Key]:
-    """Which of these identifiers have no row yet: only their values need sealing."""
+    """Which of these identifiers have no row, or one without a value: only their values need sealing."""
     wanted = list(keys)
     if not wanted:
         return set()
@@ -151,12 +207,8 @@ def unknown(connection: Connection, keys: Iterable[Key]) -> set[Key]:
         text(
             "SELECT k.kind, k.issuer, k.hash FROM unnest(CAST(:kinds AS text[]), CAST(:issuers AS text[]), "
             "CAST(:hashes AS text[])) AS k(kind, issuer, hash) WHERE NOT EXISTS (SELECT 1 FROM identifier i "
-            "WHERE i.kind = k.kind AND i.issuer = k.issuer AND i.hash = k.hash)"
+            "WHERE i.kind = k.kind AND i.issuer = k.issuer AND i.hash = k.hash AND i.key_id IS NOT NULL)"
         ),
-        {
-            "kinds": [k[0] for k in wanted],
-            "issuers": [k[1] for k in wanted],
-            "hashes": [k[2] for k in wanted],
-        },
+        _columns(wanted),
     )
     return {(kind, issuer, digest) for kind, issuer, digest in rows}

@@ -1,7 +1,7 @@
 """Draft → normalise → hash → facets → seal: the one way into the journal, for every door."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Annotated, Any
@@ -28,6 +28,10 @@ NO_NUL = r"^[^\x00]*$"
 AHEAD = timedelta(hours=24)
 """How far a sender's clock may run ahead of ours."""
 
+OWN_SOURCES = frozenset({"api", "identity", "train"})
+OWN_PREFIXES = ("policy:", "sweep:", "churn:", "target_list:")
+"""What we record ourselves is deduplicated under these; a sender who used one would shadow it."""
+
 
 Label = Annotated[str, msgspec.Meta(max_length=200, pattern=NO_NUL)]
 Sentence = Annotated[str, msgspec.Meta(pattern=NO_NUL)]
@@ -52,6 +56,9 @@ class Unreadable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     path: Sentence
     detail: Sentence
     raw: str = ""
+
+    def __repr__(self) -> str:
+        return f"Unreadable({self.code!r}, {self.path!r}, ***)"
 
 
 class Inbound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,7 +85,7 @@ class Rejected:
     code: str
     path: str
     detail: str
-    raw: bytes
+    raw: bytes = field(repr=False)
     source: str = ""
     source_id: str = ""
     keep: bool = True
@@ -92,7 +99,7 @@ class Pending:
 
     draft: Draft
     event: Event
-    raw: bytes
+    raw: bytes = field(repr=False)
 
 
 _inbound = msgspec.json.Decoder(Inbound)
@@ -133,10 +140,15 @@ class Intake:
             raise Undecodable("unknown_type", "$.type", "no event type has this name")
         if entry.door == "none":
             raise Undecodable("not_from_outside", "$.type", f"{item.type} is decided here, not sent in")
+        if item.source in OWN_SOURCES or item.source.startswith(OWN_PREFIXES):
+            raise Undecodable(
+                "source_reserved", "$.source", "this source is one of ours: name your own system"
+            )
         if item.origin == "replay":
             raise Undecodable("origin", "$.origin", "replay is ours alone: send live or import")
         occurred_at, known_at, assumed = _times(item, now)
         event = codec.decode_inbound(item.type, item.data)
+        _within_reach(getattr(event, "occurred_at", None), "$.data.occurred_at", now)
         values = self.identify(item.identifiers)
         stream = entry.stream(event)
         if stream and item.origin != "import":
@@ -171,27 +183,37 @@ class Intake:
         Runs before the append and outside its lock; the keys are committed when this returns.
         """
         keys: list[DataKey] = []
+        sealed: dict[tuple[str, str, str], DataKey] = {}
         items = []
         for one in pending:
             event, key = self.seal_event(one.event, one.draft.event_id)
             keys += [key] if key else []
             one.draft.data = codec.encode(event)
-            keys += self.seal_values(one.draft.values, unknown)
+            keys += self.seal_values(one.draft.values, unknown, sealed)
             items.append(Item((one.draft,)))
         self._vault.keep(keys)
         return items
 
     def seal_values(
-        self, values: Sequence[IdentifierValues], unknown: set[tuple[str, str, str]]
+        self,
+        values: Sequence[IdentifierValues],
+        unknown: set[tuple[str, str, str]],
+        sealed: dict[tuple[str, str, str], DataKey],
     ) -> list[DataKey]:
-        """Seal those of the values that are unknown, each once; the keys to keep."""
+        """Seal those of the values that are unknown; the new keys to keep.
+
+        Every bearer in a batch gets the sealed value, under one key (`sealed`): the append may turn the
+        first of them away.
+        """
         keys = []
         for value in values:
-            if value.ref.key in unknown:
-                unknown.discard(value.ref.key)
-                key = self._vault.make(new_id())  # its own: a repeat before the append wastes one
-                value.key_id, value.sealed = key.key_id, key.seal("value", value.clear.encode())
+            if value.ref.key not in unknown:
+                continue
+            key = sealed.get(value.ref.key)
+            if key is None:
+                key = sealed[value.ref.key] = self._vault.make(new_id())
                 keys.append(key)
+            value.key_id, value.sealed = key.key_id, key.seal("value", value.clear.encode())
         return keys
 
     def seal_event(self, event: Event, event_id: str) -> tuple[Event, DataKey | None]:
@@ -221,11 +243,15 @@ def _times(item: Inbound, now: datetime) -> tuple[datetime, datetime | None, boo
     occurred_at = item.occurred_at or (now if item.origin == "live" else None)
     if occurred_at is None:
         raise Undecodable("time_missing", "$.occurred_at", "an imported event must say when it occurred")
-    if not EARLIEST <= occurred_at <= now + AHEAD:
-        raise Undecodable("time_out_of_range", "$.occurred_at", "the time lies before 1900 or after tomorrow")
+    _within_reach(occurred_at, "$.occurred_at", now)
     if item.origin == "live":
         return occurred_at, None, False
     known_at = item.known_at or occurred_at
-    if not EARLIEST <= known_at <= now + AHEAD:
-        raise Undecodable("time_out_of_range", "$.known_at", "the time lies before 1900 or after tomorrow")
+    _within_reach(known_at, "$.known_at", now)
     return occurred_at, known_at, item.known_assumed or item.known_at is None
+
+
+def _within_reach(moment: datetime | None, path: str, now: datetime) -> None:
+    """Something that happened did so after 1899, and not after tomorrow."""
+    if moment is not None and not EARLIEST <= moment <= now + AHEAD:
+        raise Undecodable("time_out_of_range", path, "the time lies before 1900 or after tomorrow")

@@ -1,14 +1,18 @@
 """Many customers at once: whole histories for training and scoring, and whom a source brought."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import permutations
+from typing import Any
 
-from sqlalchemy import Engine, func, select
+import msgspec
+from sqlalchemy import Connection, Engine, Select, func, select
 
 from events.envelope import Envelope
+from events.identity import CustomersMerged
 from infra.database import unavailable
-from infra.journal import envelope
-from models.domain.history import effective
+from infra.histories import homes, owner_now
+from infra.journal import envelope, read
 from models.tables.identity import customer, identifier
 from models.tables.journal import COLUMNS, journal
 
@@ -18,14 +22,27 @@ OWN_OUTPUT = ("prediction.%", "target_list.%", "lifecycle.%", "identity.%")
 
 
 def histories(engine: Engine, issuer: str | None = None) -> dict[str, list[Envelope]]:
-    """Customer → events in fold order, for everyone, or for those whom an issuer's identifiers name.
+    """Customer → events in fold order, for everyone, or for those whom an issuer's identifiers name now.
 
-    Corrections and retractions are applied as known now.
+    As recorded: corrections and retractions are events among the others, for the reader to apply as
+    known at the moment asked about. Customers who are one today but were not always have a history
+    each: that of all of them, in which another's events became known only when the two were known to
+    be one. Their merges are in it; whom one of them absorbed is a customer until that was known.
+    Two who were joined and separated again count as never joined.
     """
-    found: dict[str, list[Envelope]] = {}
-    for owner, one in _rows(engine, issuer):
-        found.setdefault(owner, []).append(one)
-    return {owner: effective(history) for owner, history in found.items()}
+    with unavailable(), engine.connect() as connection:
+        connection = connection.execution_options(isolation_level="REPEATABLE READ")
+        survivors = _survivors(connection, issuer)
+        found: dict[str, list[Envelope]] = {}
+        for one in _events(connection, issuer):
+            found.setdefault(owner_now(one, survivors), []).append(one)
+        merges = _merges(connection, survivors)
+    for owner, known in merges.items():
+        if owner in found:
+            found |= _apart(found[owner], known)
+    for history in found.values():
+        history.sort(key=lambda e: e.order)
+    return found
 
 
 def customers_of(engine: Engine, issuer: str) -> set[str]:
@@ -45,7 +62,7 @@ def span(engine: Engine, source: str) -> tuple[datetime, datetime] | None:
     return None if first is None else (first, last)
 
 
-def _named_by(issuer: str):  # type: ignore[no-untyped-def]
+def _named_by(issuer: str) -> Select[Any]:
     return (
         select(customer.c.survivor)
         .join(identifier, identifier.c.customer == customer.c.id)
@@ -54,14 +71,52 @@ def _named_by(issuer: str):  # type: ignore[no-untyped-def]
     )
 
 
-def _rows(engine: Engine, issuer: str | None) -> Iterator[tuple[str, Envelope]]:
+def _population(columns: Select[Any], issuer: str | None) -> Select[Any]:
+    return columns if issuer is None else columns.where(customer.c.survivor.in_(_named_by(issuer)))
+
+
+def _survivors(connection: Connection, issuer: str | None) -> dict[str, str]:
+    rows = connection.execute(_population(select(customer.c.id, customer.c.survivor), issuer))
+    return {str(one): str(survivor) for one, survivor in rows}
+
+
+def _events(connection: Connection, issuer: str | None) -> Iterator[Envelope]:
     query = (
-        select(customer.c.survivor, *(journal.c[name] for name in COLUMNS))
+        select(*(journal.c[name] for name in COLUMNS))
         .join(customer, customer.c.id == journal.c.customer)
         .where(*(journal.c.type.not_like(pattern) for pattern in OWN_OUTPUT))
     )
-    if issuer is not None:
-        query = query.where(customer.c.survivor.in_(_named_by(issuer)))
-    with unavailable(), engine.connect() as connection:
-        for row in connection.execution_options(yield_per=FETCH).execute(query):
-            yield str(row[0]), envelope(row[1:])
+    for row in connection.execution_options(yield_per=FETCH).execute(_population(query, issuer)):
+        yield envelope(row)
+
+
+def _merges(connection: Connection, survivors: Mapping[str, str]) -> dict[str, list[Envelope]]:
+    """Owner → the merges that made one customer out of several and still hold, in the order of knowing."""
+    found: dict[str, list[Envelope]] = {}
+    for one in read(connection, journal.c.type == CustomersMerged.WIRE):
+        merged: CustomersMerged = one.event
+        owner = survivors.get(merged.absorbed)
+        if owner is not None and owner == survivors.get(merged.survivor):
+            found.setdefault(owner, []).append(one)
+    for merges in found.values():
+        merges.sort(key=lambda e: (e.known_at, e.position))
+    return found
+
+
+def _apart(history: Sequence[Envelope], merges: Sequence[Envelope]) -> dict[str, list[Envelope]]:
+    """A history for each of those who are one customer today."""
+    members = sorted({one for e in merges for one in (e.event.survivor, e.event.absorbed)})
+    together: dict[tuple[str, str], datetime] = {}
+    for count, merge in enumerate(merges, start=1):
+        home = homes(members, merges[:count])
+        for pair in permutations(members, 2):
+            if home[pair[0]] == home[pair[1]]:
+                together.setdefault(pair, merge.known_at)
+    return {one: [*(_known_to(one, e, together) for e in history), *merges] for one in members}
+
+
+def _known_to(one: str, e: Envelope, together: Mapping[tuple[str, str], datetime]) -> Envelope:
+    since = together.get((one, e.customer))
+    if since is None or since <= e.known_at:
+        return e
+    return msgspec.structs.replace(e, known_at=since)

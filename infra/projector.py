@@ -14,16 +14,18 @@ from events.identity import CustomersMerged, CustomersUnmerged
 from infra import histories, identity_store
 from infra.database import unavailable
 from infra.feeds import Batch
+from infra.histories import owner_now
 from infra.view_store import ViewStore
 from models.domain.history import CHANGING, effective
 from models.errors import Unavailable
 from models.projections.projection import Projection, play
-from models.projections.timeline import Timeline
 from models.tables.readers import reader_position
 
 READER = "projector"
 FOLDED = Counter("touchstone_folded_total", "Events folded into the views", ["how"])
 TRIES = 20
+SLICE = 200
+"""Owners whose histories are in memory at once."""
 
 _order = msgspec.json.Decoder(Order)
 _encode = msgspec.json.Encoder().encode
@@ -138,7 +140,7 @@ class Projector:
         for store in self._stores:
             projection = store.projection
             wanted = [(plan.owner, e) for plan in plans for e in plan.new if projection.wants(e)]
-            fresh = isinstance(projection, Timeline)
+            fresh = projection.row_per_event
             keys = {projection.key(e, owner) for owner, e in wanted}
             rows = {} if fresh else store.load(connection, keys)
             changed: dict[str, tuple[str, Any]] = {}
@@ -153,16 +155,19 @@ class Projector:
     def refold(self, connection: Connection, owners: Collection[str]) -> None:
         """Fold these owners' whole committed histories anew. Their rows in `fold_head` must be locked.
 
-        A refold reads ahead of the feed, so it enters in the ledger everything that it has read.
+        A refold reads ahead of the feed, so it enters in the ledger everything that it has read. Histories
+        are read a slice of owners at a time: whole ones, but not all at once.
         """
-        if not owners:
-            return
-        joined = histories.groups(connection, owners)
-        survivor = {member: owner for owner, members in joined.items() for member in members}
+        wanted = sorted(owners)
+        for start in range(0, len(wanted), SLICE):
+            self._refold(connection, wanted[start : start + SLICE])
+
+    def _refold(self, connection: Connection, owners: Sequence[str]) -> None:
+        survivor = histories.owners(histories.groups(connection, owners))
         streams = [owner for owner in owners if histories.is_stream(owner)]
         found: dict[str, list[Envelope]] = defaultdict(list)
         for one in histories.histories(connection, survivor, streams):
-            found[survivor.get(one.customer, one.customer or one.stream)].append(one)
+            found[owner_now(one, survivor)].append(one)
         _enter(connection, [e.position for history in found.values() for e in history])
         everyone = [*survivor, *owners]
         played = {owner: effective(found[owner]) for owner in owners}
@@ -176,11 +181,6 @@ class Projector:
             store.write(connection, rows, fresh=True)
         FOLDED.labels("refold").inc(sum(len(history) for history in played.values()))
         _set_heads(connection, {owner: history[-1].order for owner, history in played.items() if history})
-
-
-def owner_now(one: Envelope, survivors: dict[str, str]) -> str:
-    """Whose an event is: its customer at recording, followed through merges; else its own stream."""
-    return survivors.get(one.customer, one.customer) if one.customer else one.stream
 
 
 def _owners(connection: Connection, envelopes: Iterable[Envelope]) -> dict[int, tuple[str, ...]]:

@@ -1,8 +1,8 @@
 """What could not be taken yet: kept sealed with its reason, once, and replayed after a fix."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, func, select, text, update
 
@@ -25,7 +25,7 @@ class Held:
     path: str
     detail: str
     received_at: datetime
-    raw: bytes
+    raw: bytes = field(repr=False)
 
 
 class Quarantine:
@@ -114,4 +114,4 @@ class Quarantine:
 
 
 def _key_id(digest: bytes, received_at: datetime) -> str:
-    return derived_id("quarantine", digest.hex(), received_at.isoformat())
+    return derived_id("quarantine", digest.hex(), received_at.astimezone(UTC).isoformat())

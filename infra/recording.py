@@ -59,7 +59,9 @@ class Recorder:
         for an event that its own schema does not allow.
         """
         drafts: list[Draft] = []
-        keys: list[DataKey] = [] if by.customer else self._intake.seal_values(self._values, self._unknown())
+        keys: list[DataKey] = (
+            [] if by.customer else self._intake.seal_values(self._values, self._unknown(), {})
+        )
         for write in writes:
             for event, occurred_at in write.events:
                 event_id, entry = new_id(), registry.of(event)

@@ -1,10 +1,13 @@
 """Settings from the environment; the first run needs none."""
 
 import base64
+import os
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -79,10 +82,12 @@ class Settings(BaseSettings):
         path = self.var / "keys" / name
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            try:
-                with path.open("x") as file:
-                    path.chmod(0o600)
-                    file.write(make())
-            except FileExistsError:
-                pass
-        return path.read_text().strip()
+            with NamedTemporaryFile("w", dir=path.parent) as file:  # made readable by its owner alone
+                file.write(make())
+                file.flush()
+                with suppress(FileExistsError):  # another process was first: its secret stands
+                    os.link(file.name, path)
+        found = path.read_text().strip()
+        if not found:
+            raise ValueError(f"{path} is empty: put the secret back, or delete the file to have one made")
+        return found

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, text
 from events.case import CaseImported, CaseOpened
 from events.envelope import Envelope, Event
 from events.identity import CustomersMerged, CustomersUnmerged
-from infra.histories import groups, joined
+from infra.histories import groups, homes, merges, owners
 from infra.journal import read
 from infra.view_store import ViewStore
 from models.domain.history import CHANGING, effective
@@ -58,7 +58,7 @@ class Standings:
 
     def _some(self, moment: datetime, customers: Sequence[str]) -> list[Standing]:
         known_as = groups(self._connection, customers)
-        owner = {member: one for one, members in known_as.items() for member in members}
+        owner = owners(known_as)
         positions: dict[str, int] = defaultdict(int)
         anew: set[str] = set()
         for member, position, stale in self._evidence(moment, list(owner)):
@@ -108,12 +108,9 @@ class Standings:
 
     def _homes(self, moment: datetime, groups: Mapping[str, Sequence[str]]) -> dict[str, str]:
         """Every id → whom it was known to be by then."""
-        home: dict[str, str] = {}
-        for members in groups.values():
-            for member in members:
-                who = joined(self._connection, member, moment) if len(members) > 1 else None
-                home[member] = who.customer if who else member
-        return home
+        several = [member for members in groups.values() if len(members) > 1 for member in members]
+        known = merges(self._connection, several, moment)
+        return homes((member for members in groups.values() for member in members), known)
 
     def _presented(self, one: Standing, moment: datetime) -> Standing:
         return Standing(

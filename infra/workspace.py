@@ -52,10 +52,12 @@ def open_workspace(settings: Settings, clock: Clock | None = None) -> Workspace:
     """Open a workspace. Nothing is asked of the databases yet."""
     if not settings.database_url:
         raise ValueError("DATABASE_URL is not set: point it at PostgreSQL, or let `touchstone up` start one")
+    if not settings.vault_url:
+        raise ValueError("VAULT_URL is not set: the vault is a database of its own, kept on other backups")
     clock = clock or SystemClock()
     engine, vault_engine = (
         engine_for(settings.database_url),
-        engine_for(settings.vault_url or settings.database_url),
+        engine_for(settings.vault_url),
     )
     matcher, vault = Matcher(settings.matching), Vault(vault_engine, settings.master)
     return Workspace(

@@ -6,16 +6,18 @@ events give the same rows, the same digest and the same model anywhere.
 
 import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
 import polars as pl
 
+from events.envelope import Envelope
 from ml.features import NAMES, Features, features, values
-from ml.labels import LABELS, LabelKind
-from ml.timeline import Histories, Timeline
+from ml.labels import CONCERNS, LABELS, LabelKind
+from ml.timeline import Histories, Timeline, absorbed, person, told
+from models.domain.history import effective
 
 
 class LeakFound(Exception):
@@ -27,8 +29,8 @@ class Dataset:
     """Rows of (customer, cut): features at the cut, label after it.
 
     `features` has one column per name in `ml.features.NAMES`, NaN for None. `labels` is 1 for a customer
-    who left. `active` marks the headline population. `persons` numbers the customers, so that all rows
-    of one can be kept together.
+    who left. `active` marks the headline population. `persons` numbers the customers as they are known
+    now, so that all rows of one can be kept together.
     """
 
     customers: tuple[str, ...]
@@ -89,17 +91,18 @@ def build(
 ) -> Dataset:
     """All customers the label concerns, at every cut, as known before `data_end` (exclusive).
 
+    Features, and who is a customer at all, go by the corrections and merges known before the cut; labels
+    by those known before `data_end`. So one who only facts retracted since made a customer has no row.
     Active are those with a purchase or use within `population_days` before the cut; for the label
     "holding_ended" everyone who holds something is.
     """
-    told = LABELS[label]
     people: list[tuple[list[tuple[str, int, bool, bytes]], str, list[datetime]]] = []
     for customer, history in histories.items():
-        line = Timeline(history)
+        line, settled = Timeline(history), told(history, data_end)
         rows, at = [], []
         for cut in sorted(cuts):
-            left = told(history, cut, horizon_days, data_end)
-            if left is None:
+            left = LABELS[label](settled, cut, horizon_days, data_end)
+            if left is None or not _is_customer(customer, history, cut, label):
                 continue
             row = values(line, cut)
             silence = row["days_since_activity"]
@@ -110,14 +113,29 @@ def build(
             people.append((rows, customer, at))
     people.sort(key=lambda person: person[:2])
     flat = [(row, customer, cut) for rows, customer, at in people for row, cut in zip(rows, at, strict=True)]
+    lengths = [len(rows) for rows, _, _ in people]
     return Dataset(
         customers=tuple(customer for _, customer, _ in flat),
         cuts=tuple(cut for _, _, cut in flat),
         features=np.frombuffer(b"".join(row[3] for row, _, _ in flat)).reshape(len(flat), len(NAMES)),
         labels=np.array([row[1] for row, _, _ in flat], dtype=np.int8),
         active=np.array([row[2] for row, _, _ in flat], dtype=bool),
-        persons=np.repeat(np.arange(len(people)), [len(rows) for rows, _, _ in people]),
+        persons=np.repeat(_numbers(person(one, histories[one]) for _, one, _ in people), lengths),
     )
+
+
+def _is_customer(customer: str, history: Sequence[Envelope], cut: datetime, label: LabelKind) -> bool:
+    """Was this one known then as a customer of its own whom the label concerns?"""
+    if absorbed(customer, history, cut):
+        return False
+    then = told(history, cut)
+    return then is history or CONCERNS[label](then, cut)  # the label has asked an unchanged history
+
+
+def _numbers(names: Iterable[str]) -> list[int]:
+    """Each name's number, in the order in which they come first."""
+    found: dict[str, int] = {}
+    return [found.setdefault(name, len(found)) for name in names]
 
 
 def vector(row: Features) -> np.ndarray:
@@ -133,7 +151,8 @@ def assert_no_leak(histories: Histories, dataset: Dataset, *, seed: int, sample:
     drawn = random.Random(seed).sample(range(len(dataset)), min(sample, len(dataset)))  # noqa: S311
     for index in drawn:
         customer, cut = dataset.customers[index], dataset.cuts[index]
-        past = [e for e in histories[customer] if e.occurred_at < cut and e.known_at < cut]
+        known = effective(e for e in histories[customer] if e.known_at < cut)
+        past = [e for e in known if e.occurred_at < cut]
         honest, found = vector(features(past, cut)), dataset.features[index]
         for name, was, is_now in zip(NAMES, honest, found, strict=True):
             if was != is_now and not (np.isnan(was) and np.isnan(is_now)):

@@ -13,7 +13,7 @@ from ml.explanation import reasons
 from ml.features import NAMES, values
 from ml.labels import CONCERNS, LabelKind
 from ml.model import ChurnModel
-from ml.timeline import Histories, Timeline
+from ml.timeline import Histories, Timeline, absorbed, told
 
 DIGITS = 9
 """Decimals of a probability that are told and ranked by; what lies beyond differs between machines."""
@@ -41,11 +41,17 @@ def score(
 ) -> list[Score]:
     """All customers whom the label concerns at `as_of`, likeliest to leave first.
 
+    Who they are, and what they did, goes by the merges and corrections known before `as_of`.
+
     Equal probabilities are ranked by silence, longest first, then by all features, then by the source of
     the customer's first event, and only then by id: ids are random per installation, and a list shall be
     the same in all of them.
     """
-    concerned = [customer for customer, history in histories.items() if CONCERNS[label](history, as_of)]
+    concerned = [
+        customer
+        for customer, history in histories.items()
+        if CONCERNS[label](told(history, as_of), as_of) and not absorbed(customer, history, as_of)
+    ]
     if not concerned:
         return []
     told = [vector(values(Timeline(histories[customer]), as_of)).tobytes() for customer in concerned]
@@ -62,7 +68,7 @@ def score(
             -probability[pair[1]],
             -silence[pair[1]],
             pair[1],
-            _first_source(histories[pair[0]]),
+            _first_source(histories[pair[0]], as_of),
             pair[0],
         ),
     )
@@ -72,6 +78,7 @@ def score(
     ]
 
 
-def _first_source(history: Sequence[Envelope]) -> tuple[str, str]:
-    first = min(history, key=lambda envelope: envelope.order)
+def _first_source(history: Sequence[Envelope], as_of: datetime) -> tuple[str, str]:
+    known = (e for e in told(history, as_of) if e.known_at < as_of)
+    first = min(known, key=lambda envelope: envelope.order)
     return (first.source, first.source_id)

@@ -1,5 +1,7 @@
 """A customer's history as plain numbers: taken out of the events once, cut at many moments.
 
+Only a history with corrections is taken apart anew for each moment, as those known by then leave it.
+
 Everything a feature may look at is here, and nothing later than the cut: a feature is handed a `Known`,
 never the history itself.
 """
@@ -11,15 +13,49 @@ from datetime import datetime
 from events.case import CaseImported, CaseOpened
 from events.envelope import Envelope
 from events.holding import CancelRequested, PurchaseRecorded, PurchaseReturned, UsageRecorded
+from events.identity import CustomersMerged
 from events.touch import TouchRecorded
+from models.domain.history import CHANGING, effective
 
 Histories = Mapping[str, Sequence[Envelope]]
-"""Customer id → that customer's events: already owned and corrected, in the order of the fold."""
+"""Customer id → that customer's events as recorded, in the order of the fold.
+
+Corrections and retractions are among them, not applied. Customers who are one today but were not always
+have an entry each, with the merges in it; `absorbed` tells from when on one of them is a customer no more.
+"""
 
 DAY = 86_400.0
 """Seconds in a day; moments are seconds since 1970, UTC, and a day is a UTC day."""
 
 KINDS = ("purchases", "uses", "returns", "touches", "outreach", "unresolved", "complaints", "cancels")
+
+
+def told(history: Sequence[Envelope], before: datetime | None = None) -> Sequence[Envelope]:
+    """What the events say, with the corrections and retractions applied that were known before a moment.
+
+    Without a moment, with all of them. Facts are not cut: those known only later may be among them.
+    """
+    if not _is_changed(history):
+        return history
+    return effective(
+        e for e in history if before is None or e.known_at < before or not isinstance(e.event, CHANGING)
+    )
+
+
+def absorbed(customer: str, history: Iterable[Envelope], before: datetime | None = None) -> bool:
+    """Was this customer known, before a moment or at last, to be another, who has the events since then?"""
+    return any(
+        isinstance(e.event, CustomersMerged)
+        and e.event.absorbed == customer
+        and (before is None or e.known_at < before)
+        for e in history
+    )
+
+
+def person(customer: str, history: Iterable[Envelope]) -> str:
+    """One name for all who turned out to be one customer; else the customer's own id."""
+    merges = (e.event for e in history if isinstance(e.event, CustomersMerged))
+    return min((one for merged in merges for one in (merged.survivor, merged.absorbed)), default=customer)
 
 
 class Series:
@@ -82,19 +118,17 @@ class Known:
 class Timeline:
     """One customer's events, sorted by kind, each with both clocks."""
 
-    __slots__ = ("_kinds",)
+    __slots__ = ("_kinds", "_raw")
 
-    def __init__(self, history: Iterable[Envelope]) -> None:
-        kinds: dict[str, list[tuple[float, float, float]]] = {kind: [] for kind in KINDS}
-        for envelope in history:
-            for kind, amount in _read(envelope.event):
-                kinds[kind].append((envelope.occurred_at.timestamp(), envelope.known_at.timestamp(), amount))
-        self._kinds = {kind: _Column(rows) for kind, rows in kinds.items()}
+    def __init__(self, history: Sequence[Envelope]) -> None:
+        self._raw = history if _is_changed(history) else None
+        self._kinds = _columns(history) if self._raw is None else {}
 
     def known(self, as_of: datetime) -> Known:
         """The history as it was known at `as_of`: occurred before it, and known before it."""
         moment = as_of.timestamp()
-        return Known(moment, {kind: column.before(moment) for kind, column in self._kinds.items()})
+        kinds = self._kinds if self._raw is None else _columns(told(self._raw, as_of))
+        return Known(moment, {kind: column.before(moment) for kind, column in kinds.items()})
 
 
 class _Column:
@@ -115,6 +149,18 @@ class _Column:
             return Series(times, amounts, as_of)
         kept = [index for index in range(end) if self.known[index] < as_of]
         return Series([times[index] for index in kept], [amounts[index] for index in kept], as_of)
+
+
+def _columns(history: Iterable[Envelope]) -> dict[str, _Column]:
+    kinds: dict[str, list[tuple[float, float, float]]] = {kind: [] for kind in KINDS}
+    for envelope in history:
+        for kind, amount in _read(envelope.event):
+            kinds[kind].append((envelope.occurred_at.timestamp(), envelope.known_at.timestamp(), amount))
+    return {kind: _Column(rows) for kind, rows in kinds.items()}
+
+
+def _is_changed(history: Iterable[Envelope]) -> bool:
+    return any(isinstance(envelope.event, CHANGING) for envelope in history)
 
 
 def _merge(first: Series, second: Series, as_of: float) -> Series:

@@ -12,6 +12,7 @@ from infra.ids import derived_id
 from infra.workspace import Workspace
 from ml.artifacts import Artifact, load, train_once
 from ml.scoring import Score, score
+from ml.timeline import absorbed, told
 from ml.training import TooLittleHistory, spec_for
 from models.ports import By, Write
 
@@ -19,7 +20,10 @@ CHUNK = 2_000
 
 
 class Scoring(Struct, frozen=True, kw_only=True):
-    """One run of a model over a population. `new` predictions were recorded; the others were before."""
+    """One run of a model over a population. `new` predictions were recorded.
+
+    The others were before, or are of customers who have since turned out to be another.
+    """
 
     run: str
     artifact: str
@@ -43,7 +47,8 @@ def train(
     ends the data; by default the day after the last event.
     """
     histories = populations.histories(workspace.engine, issuer)
-    moments = [one.occurred_at for history in histories.values() for one in (history[0], history[-1])]
+    ends = [(events[0], events[-1]) for history in histories.values() if (events := told(history))]
+    moments = [one.occurred_at for both in ends for one in both]
     if not moments:
         raise TooLittleHistory("the journal has no events of these customers: import or send some first")
     end = until or day_after(max(moments))
@@ -60,14 +65,21 @@ def train(
 def score_everyone(
     workspace: Workspace, artifact: Artifact, as_of: datetime | None = None, issuer: str | None = None
 ) -> Scoring:
-    """Score every customer the label concerns, and record a prediction each; a repeat records nothing."""
+    """Score every customer the label concerns, and record a prediction each; a repeat records nothing.
+
+    At a moment in the past, customers are those known then. One who has been absorbed since is scored
+    and ranked as what it was, but its prediction is not recorded: it would stand in the survivor's
+    history beside the survivor's own.
+    """
     live = as_of is None
     moment = as_of or workspace.clock.now()
     spec = artifact.card.spec
     run = derived_id("churn", artifact.card.id, moment.isoformat(), issuer or "")
-    scores = score(artifact.model, populations.histories(workspace.engine, issuer), moment, spec.label)
+    histories = populations.histories(workspace.engine, issuer)
+    scores = score(artifact.model, histories, moment, spec.label)
+    recorded = [one for one in scores if not absorbed(one.customer, histories[one.customer])]
     new = 0
-    for start in range(0, len(scores), CHUNK):
+    for start in range(0, len(recorded), CHUNK):
         new += workspace.log.record_batch([
             (
                 By(source=f"churn:{run}", source_id=one.customer, actor="touchstone score",
@@ -77,7 +89,7 @@ def score_everyone(
                     moment,
                 )])],
             )
-            for one in scores[start : start + CHUNK]
+            for one in recorded[start : start + CHUNK]
         ])  # fmt: skip
     return Scoring(
         run=run,

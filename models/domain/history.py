@@ -5,6 +5,7 @@ from datetime import datetime
 
 import msgspec
 
+from events import registry
 from events.envelope import Envelope
 from events.touch import TouchCorrected, TouchRecorded, TouchRetracted
 
@@ -32,13 +33,18 @@ def effective(
                 retracted.add(touch)
     found = []
     for envelope in known:
-        if envelope.event_id in retracted or isinstance(envelope.event, CHANGING):
+        if isinstance(envelope.event, CHANGING) or (envelope.event_id in retracted and _is_touch(envelope)):
             continue
         for correction in corrections.get(envelope.event_id, ()):
             envelope = corrected(envelope, correction)
         if as_of is None or envelope.occurred_at <= as_of:
             found.append(envelope)
     return sorted(found, key=lambda envelope: envelope.order)
+
+
+def _is_touch(envelope: Envelope) -> bool:
+    """Only what was reported may be taken back so; a decision or a consent has its own way."""
+    return registry.of(envelope.event).family in ("touch", "contact")
 
 
 def corrected(envelope: Envelope, correction: TouchCorrected) -> Envelope:

@@ -32,6 +32,9 @@ class Normalised(Struct, frozen=True):
     value: str
     facets: dict[str, str]
 
+    def __repr__(self) -> str:
+        return f"Normalised({self.kind!r}, {self.issuer!r}, ***)"
+
 
 @lru_cache(maxsize=65_536)
 def normalise(kind: str, issuer: str, value: str, region: str) -> Normalised:
@@ -82,4 +85,4 @@ def _email(text: str) -> Normalised:
         parsed = validate_email(text, check_deliverability=False, test_environment=True)
     except EmailNotValidError:
         raise Refused("email_invalid", "this is no mail address") from None
-    return Normalised("email", "", parsed.normalized.casefold(), {"domain": parsed.domain.casefold()})
+    return Normalised("email", "", parsed.normalized.casefold(), {})

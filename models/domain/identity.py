@@ -15,6 +15,9 @@ VETO_KINDS = frozenset({"account", "national_id"})
 LIMIT = {"phone": 5, "email": 5, "openid": 5, "device": 10, "cookie": 25, "account": 20, "national_id": 1}
 """How many identifiers of a kind a customer may gather before the one they share is blocked."""
 
+THINGS = frozenset({"device", "cookie"})
+"""Kinds that people change often; one too many says nothing of what it came with."""
+
 SHARED_BY = 5
 """How often an identifier may stand between vetoed customers before it says nothing any more."""
 
@@ -106,6 +109,8 @@ class Register:
             if not why:
                 self._link(home, ref, learnt)
                 continue
+            if why == "limit" and self._is_one_more_thing(ref, home, refs):
+                continue  # one more cookie of somebody well known: it need not lead to them
             shared = self._to_blame(home, refs, why)
             if shared is not None:
                 return shared
@@ -116,6 +121,11 @@ class Register:
         if _vetoes(home.identifiers, {ref.key}):
             return "veto"
         return "limit" if self._counts(home.identifiers)[ref.kind] >= LIMIT[ref.kind] else ""
+
+    def _is_one_more_thing(self, ref: IdentifierRef, home: Known, refs: Sequence[IdentifierRef]) -> bool:
+        """A cookie or a device beside something that names the person: it blames nobody."""
+        leading = {one.kind for one in refs if self.links.get(one.key) == home.customer}
+        return ref.kind in THINGS and bool(leading - THINGS)
 
     def _to_blame(self, home: Known, refs: Sequence[IdentifierRef], why: str) -> IdentifierRef | None:
         """The identifier that connects strangers too often by now; never one that says who somebody is."""
@@ -147,7 +157,6 @@ class Register:
     def _link(self, known: Known, ref: IdentifierRef, learnt: list[Event]) -> None:
         self.links[ref.key] = known.customer
         known.identifiers.add(ref.key)
-        known.revision += 1
         learnt.append(IdentifierLinked(customer=known.customer, identifier=ref))
 
     def _join(self, known: list[Known], refs: Sequence[IdentifierRef], learnt: list[Event]) -> None:
@@ -165,7 +174,6 @@ class Register:
                 self.links[key] = survivor.customer
             self.absorbed[other.customer] = survivor.customer
             survivor.identifiers |= other.identifiers
-            survivor.revision += 1
             learnt.append(
                 CustomersMerged(survivor=survivor.customer, absorbed=other.customer, resting_on=resting)
             )
@@ -181,7 +189,6 @@ class Register:
         return Counter(key[0] for key in keys if key not in self.blocked)
 
     def _propose(self, known: Known, other: str, why: str, learnt: list[Event]) -> None:
-        known.revision += 1
         learnt.append(MergeProposed(customer=known.customer, other=other, why=why))
 
     def _block(self, ref: IdentifierRef, why: str, learnt: list[Event]) -> None:

@@ -21,6 +21,7 @@ class Projection(Generic[Row]):
     generation: ClassVar[int]
     matches: ClassVar[frozenset[type[Event]]]
     row: ClassVar[Any]
+    row_per_event: ClassVar[bool] = False
     nobodys: ClassVar[bool] = False
 
     def key(self, envelope: Envelope, owner: str) -> str:

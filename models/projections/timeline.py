@@ -35,7 +35,7 @@ class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 class Timeline(Projection[TimelineEntry]):
     """One row an event, as an agent scrolls through it."""
 
-    name, generation, row = "timeline", 1, TimelineEntry
+    name, generation, row, row_per_event = "timeline", 1, TimelineEntry, True
     matches = frozenset(entry.cls for entry in registry.all_types() if entry.family not in LEFT_OUT)
 
     def key(self, envelope: Envelope, owner: str) -> str:

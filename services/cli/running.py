@@ -45,6 +45,8 @@ def announce(stack: Stack) -> Path:
         api_port=settings.api_port, topic_prefix=settings.topic_prefix,
         workspace=str(settings.workspace.resolve()) if settings.workspace else "",
     )  # fmt: skip
+    path.touch()
+    path.chmod(0o600)  # the addresses may hold passwords
     path.write_text(json.dumps({name: getattr(told, name) for name in Running.__struct_fields__}, indent=2))
     return path
 
@@ -90,7 +92,11 @@ def found() -> Settings | None:
 
 def workspace() -> Workspace:
     """The workspace a command works on, open."""
-    return open_workspace(settings())
+    known = settings()
+    try:
+        return open_workspace(known)
+    except ValueError as error:
+        fail(str(error))
 
 
 def fail(sentence: str) -> NoReturn:

@@ -144,7 +144,7 @@ def test_a_past_schema_needs_its_upcaster(monkeypatch, tmp_path):
     entry = registry.find("case.opened")
     raised = type(entry)(
         wire=entry.wire, schema=2, cls=entry.cls, strict=entry.strict, door=entry.door, by=entry.by,
-        category=entry.category, stream_key=entry.stream_key,
+        category=entry.category, key=entry.key,
     )  # fmt: skip
     monkeypatch.setitem(registry._BY_WIRE, "case.opened", raised)
     (tmp_path / "case.opened.1.published.json").write_text(json.dumps(PUBLISHED))

@@ -122,7 +122,7 @@ def test_every_event_says_what_happened_in_a_sentence():
         assert (entry.cls.__doc__ or "").split("\n\n")[0].strip().endswith("."), entry.wire
         assert re.fullmatch(r"[a-z_]+\.[a-z_]+", entry.wire)
         assert entry.by
-        assert not entry.category or entry.stream_key in entry.cls.__struct_fields__
+        assert not entry.category or entry.key in entry.cls.__struct_fields__
 
 
 def test_asyncapi_has_a_channel_for_every_topic():

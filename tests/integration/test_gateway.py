@@ -14,7 +14,7 @@ from infra.workspace import open_workspace
 from models.tables.quarantine import quarantine
 from services.gateway.app import create_app
 from services.gateway.body import BATCH, BODY_BYTES
-from tests.support.sending import item, phone
+from tests.support.sending import item, phone, send
 
 KEY = {"Authorization": "Bearer test-key"}
 SECRET = "4155552671"
@@ -347,3 +347,17 @@ def test_the_metrics_add_up(gateway):
     assert received == sum(
         value for name, value in said.items() if name.startswith("touchstone_verdicts_total")
     )
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+10:00"])
+def test_a_correction_to_an_impossible_moment_is_kept_out(workspace, moment):
+    (touch,) = send(workspace, item("1", phone()))
+    (wrong,) = send(workspace, item("2", type="touch.corrected", touch_id=touch.event_id, occurred_at=moment))
+    assert (wrong.verdict, wrong.code) == ("quarantined", "time_out_of_range")
+    assert wrong.path == "$.data.occurred_at"
+
+
+@pytest.mark.parametrize("source", ["api", "identity", "policy:opportunity", "sweep:opportunity"])
+def test_a_sender_cannot_speak_for_our_own_rules(workspace, source):
+    (answer,) = send(workspace, item("1", phone(), source=source))
+    assert (answer.verdict, answer.code, answer.path) == ("quarantined", "source_reserved", "$.source")

@@ -248,3 +248,12 @@ def test_nothing_is_acknowledged_while_the_database_does_not_answer(workspace):
     with pytest.raises(Unavailable):
         nowhere.append([Item((bought("1"),))])
     nowhere.close()
+
+
+def test_an_identifiers_value_is_kept_whichever_of_its_bearers_is_recorded(workspace):
+    send(workspace, item("1", account("7")))
+    again, fresh = send(workspace, item("1", account("7"), phone()), item("2", account("7"), phone()))
+    assert (again.verdict, fresh.verdict) == ("duplicate", "accepted")
+    with workspace.engine.connect() as connection:
+        kept = connection.execute(text("SELECT kind, key_id IS NOT NULL FROM identifier ORDER BY kind")).all()
+    assert [tuple(row) for row in kept] == [("account", True), ("phone", True)]

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from events.consent import ConsentWithdrawn
 from events.holding import PurchaseRecorded
 from events.touch import TouchCorrected, TouchRecorded, TouchRetracted
 from models.domain.history import effective
@@ -90,3 +91,9 @@ def test_what_could_not_be_known_yet_is_no_part_of_what_was_known():
     after = effective([TOUCH, late, fix], known_at=MONDAY + 5 * DAY)
     assert [one.event_id for one in after] == ["purchase", "touch"]
     assert after[1].event.reason == "roaming"
+
+
+def test_a_withdrawn_consent_cannot_be_retracted_away():
+    """Only what was reported is taken back so; a decision has a way of its own."""
+    withdrawn = happened(ConsentWithdrawn(basis="customer"), MONDAY, "touch")
+    assert effective([withdrawn, retracted()]) == [withdrawn]

@@ -245,3 +245,11 @@ def test_the_recorded_events_alone_rebuild_the_register(touches):
             case IdentifierBlocked(identifier=one):
                 blocked.add(one.key)
     assert (links, blocked) == (desk.register.links, desk.register.blocked)
+
+
+def test_ever_new_cookies_block_nobody_who_is_known_by_more():
+    register, ids = Register(), iter(f"c{n}" for n in range(99))
+    for n in range(40):
+        found = register.recognise([ref("openid", "ann"), ref("cookie", f"k{n}")], n, lambda: next(ids))
+        assert found.customer == "c0"
+    assert not register.blocked
