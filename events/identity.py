@@ -17,8 +17,8 @@ class IdentifierLinked(Event):
 class CustomersMerged(Event):
     """Two customers turned out to be one; the older one survives.
 
-    `resting_on` are the identifiers whose joint appearance showed it; if one of them is blocked
-    later, the merge no longer holds.
+    `resting_on` are the identifiers whose joint appearance showed it; a merge is to be
+    judged again when one of them is blocked.
     """
 
     survivor: Name

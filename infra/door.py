@@ -57,10 +57,9 @@ class Door:
         read = [self._intake.read(raw, now) for raw in raws]
         return self.settle(read, now)
 
-    def hold(self, raws: Sequence[bytes]) -> list[Answer]:
-        """Put items into quarantine unread: reading or recording them failed by a defect of ours."""
-        sentence = "taking it in failed; it can be replayed when that is mended"
-        return self.settle([Rejected("failed", "$", sentence, raw) for raw in raws], self._clock.now())
+    def hold(self, raw: bytes, code: str, path: str, detail: str) -> None:
+        """Put an item into quarantine as it came, where nobody else would keep it."""
+        self._quarantine.keep([Rejected(code, path, detail, raw)], self._clock.now())
 
     def settle(self, read: Sequence[Pending | Rejected], now: datetime) -> list[Answer]:
         """Record what was read, quarantine what could not be, and count both."""

@@ -13,7 +13,7 @@ _refs = msgspec.json.Decoder(tuple[IdentifierRef, ...])
 
 
 class Message(NamedTuple):
-    """What goes on a topic. `types` are the families it is copied to besides the events topic."""
+    """What goes on the events topic under each of its keys, and as a copy on the topic of its `family`."""
 
     keys: tuple[bytes, ...]
     value: bytes

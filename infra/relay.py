@@ -13,7 +13,7 @@ from infra.database import unavailable
 from infra.messages import Message, from_row
 from infra.topics_admin import topic_id
 from models.errors import Unavailable
-from models.tables.journal import COLUMNS, journal
+from models.tables.journal import COLUMNS, journal, journal_head
 from models.tables.readers import relay_checkpoint
 
 BATCH = 5_000
@@ -70,6 +70,8 @@ class Relay:
                     {"position": rows[-1][0], "topic": self._topic},
                 )
                 SENT.inc(len(rows))
+                position = rows[-1][0]
+            LAG.set(connection.execute(select(journal_head.c.position)).scalar_one() - position)
             return len(rows)
 
     def _checkpoint(self, connection: Any, topic: str) -> int:

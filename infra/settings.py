@@ -31,6 +31,7 @@ class Settings(BaseSettings):
     topic_prefix: str = Field(default="touchstone", description="First part of every topic's name")
     gateway_port: int = Field(default=8471, description="HTTP port of the gateway")
     api_port: int = Field(default=8470, description="HTTP port of the API")
+    metrics_port: int = Field(default=0, description="Where worker and relay serve /metrics; 0: nowhere")
     region: str = Field(default="US", description="Region of phone numbers written without a country code")
     zone: str = Field(default="UTC", description="Zone of customers whose own is not known")
     workspace: Path | None = Field(default=None, description="TOML file with the workspace's rules")

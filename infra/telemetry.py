@@ -1,9 +1,10 @@
-"""Logs as JSON lines on stderr; no personal value and no payload ever goes into one."""
+"""Logs as JSON lines on stderr and counters for Prometheus; no personal value, no payload goes into either."""
 
 import logging
 import sys
 
 import structlog
+from prometheus_client import start_http_server
 
 
 def configure_logging(level: int = logging.INFO) -> None:
@@ -19,3 +20,9 @@ def configure_logging(level: int = logging.INFO) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def serve_metrics(port: int) -> None:
+    """Serve this process's counters on the loopback at /metrics; port 0 serves none."""
+    if port:
+        start_http_server(port, "127.0.0.1")

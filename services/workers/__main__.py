@@ -7,7 +7,7 @@ from faust import Worker
 
 from infra.settings import Settings
 from infra.supervisor import end_with_parent
-from infra.telemetry import configure_logging
+from infra.telemetry import configure_logging, serve_metrics
 from infra.workspace import Workspace, open_workspace
 from services.workers import loops
 from services.workers.app import create_app
@@ -18,6 +18,7 @@ def main() -> None:
     configure_logging()
     end_with_parent()
     workspace = open_workspace(Settings())
+    serve_metrics(workspace.settings.metrics_port)
     if workspace.settings.kafka_bootstrap:
         logging.getLogger("faust").setLevel(logging.WARNING)
         Worker(create_app(workspace), loglevel="WARN", redirect_stdouts=False).execute_from_commandline()

@@ -74,21 +74,29 @@ def _intake(app: faust.App, workspace: Workspace) -> None:
 async def settle(door: Door, message: bytes) -> None:
     """Give a message its verdict; while the journal does not answer, wait with it in hand.
 
-    Whatever else goes wrong is a defect of ours: the message is kept in quarantine, not lost.
+    On a topic no sender keeps what is refused, so it goes into quarantine too; and so does whatever
+    fails by a defect of ours.
     """
-    take = door.receive
     while True:
         try:
-            answers = await asyncio.to_thread(take, [message])
+            await asyncio.to_thread(_settle, door, message)
         except Unavailable as error:
             log.warning("waiting", loop="intake", why=str(error))
             await asyncio.sleep(loops.WAIT_SECONDS)
-            continue
-        except Exception as error:
-            log.error("failed", loop="intake", kind=type(error).__name__)
-            take = door.hold
-            await asyncio.sleep(loops.WAIT_SECONDS)
-            continue
-        if answers[0].verdict not in ("accepted", "duplicate"):
-            log.warning("not taken", verdict=answers[0].verdict, code=answers[0].code, path=answers[0].path)
+        else:
+            return
+
+
+def _settle(door: Door, message: bytes) -> None:
+    try:
+        (answer,) = door.receive([message])
+    except Unavailable:
+        raise
+    except Exception as error:
+        log.error("failed", loop="intake", kind=type(error).__name__)
+        door.hold(message, "failed", "$", "taking it in failed; it can be replayed when that is mended")
         return
+    if answer.verdict == "refused":
+        door.hold(message, answer.code, answer.path, answer.detail)
+    if answer.verdict not in ("accepted", "duplicate"):
+        log.warning("not taken", verdict=answer.verdict, code=answer.code, path=answer.path)

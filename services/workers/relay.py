@@ -6,7 +6,7 @@ import threading
 from infra.relay import Relay
 from infra.settings import Settings
 from infra.supervisor import end_with_parent
-from infra.telemetry import configure_logging
+from infra.telemetry import configure_logging, serve_metrics
 from infra.workspace import open_workspace
 
 
@@ -15,6 +15,7 @@ def main() -> None:
     configure_logging()
     end_with_parent()
     workspace = open_workspace(Settings())
+    serve_metrics(workspace.settings.metrics_port)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
