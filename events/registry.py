@@ -14,9 +14,10 @@ Door = Literal["touches", "facts", "none"]
 class EventType(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of the contract.
 
-    `door` is where outsiders would send it (either takes both); `none`: it is decided here. A decision has the `category` of its stream, and `key` is the
-    field with the stream's id; a fact of no customer may have a `key` alone, which keeps its order on a
-    topic. A decision with a door is the opening event of a stream, imported.
+    `door` is where outsiders would send it (either takes both); `none`: it is decided here. A decision
+    has the `category` of its stream, and `key` is the field with the stream's id; a fact of no customer
+    may have a `key` alone, which keeps its order on a topic. A decision with a door is the opening event
+    of a stream, imported.
     """
 
     wire: str

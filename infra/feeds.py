@@ -1,7 +1,8 @@
 """Where readers get events from, batch by batch: Kafka, or the journal itself where there is no broker."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,6 +20,8 @@ from models.tables.journal import COLUMNS, journal
 
 BATCH = 5_000
 IDLE_SECONDS = 0.05
+LOOK_SECONDS = 30.0
+"""Between two looks whether the topic that is read is still the one of that name."""
 JOURNAL = "journal"
 
 
@@ -39,8 +42,11 @@ Claim = Callable[[int, str], int]
 class Feed(Protocol):
     """Batches, for as long as somebody asks."""
 
-    def batches(self, claim: Claim) -> AsyncIterator[list[Batch]]:
-        """What is new, a list of batches at a time. Every partition is claimed before it is read."""
+    def batches(self, claim: Claim) -> AsyncGenerator[list[Batch], None]:
+        """What is new, a list of batches at a time. Every partition is claimed before it is read.
+
+        Raises what a claim raised, or `Unavailable`. Whoever stops asking closes it (`aclosing`).
+        """
         ...
 
 
@@ -50,7 +56,7 @@ class JournalFeed:
     def __init__(self, engine: Engine, *, live_only: bool = False) -> None:
         self._engine, self._live_only, self._position = engine, live_only, 0
 
-    async def batches(self, claim: Claim) -> AsyncIterator[list[Batch]]:
+    async def batches(self, claim: Claim) -> AsyncGenerator[list[Batch], None]:
         """Poll the journal beyond the claimed position."""
         self._position = await asyncio.to_thread(claim, 0, JOURNAL)
         while True:
@@ -80,26 +86,32 @@ class KafkaFeed:
 
     def __init__(self, bootstrap: str, topic: str, group: str, *, live_only: bool = False) -> None:
         self._bootstrap, self._topic, self._group, self._live_only = bootstrap, topic, group, live_only
-        self._claimed: dict[TopicPartition, int | None] = {}
 
-    async def batches(self, claim: Claim) -> AsyncIterator[list[Batch]]:
-        """Join the group, claim what is assigned, and read in batches."""
-        identity = await asyncio.to_thread(topic_id, self._bootstrap, self._topic)
+    async def batches(self, claim: Claim) -> AsyncGenerator[list[Batch], None]:
+        """Join the group, claim what is assigned, and read in batches, for as long as the topic is the same."""
+        identity = await self._identity()
+        looked = time.monotonic()
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._bootstrap, group_id=self._group, enable_auto_commit=False,
             auto_offset_reset="earliest", session_timeout_ms=8_000, heartbeat_interval_ms=2_500,
             max_poll_interval_ms=120_000, fetch_max_bytes=16 * 1024 * 1024,
             max_partition_fetch_bytes=4 * 1024 * 1024,
         )  # fmt: skip
-        consumer.subscribe([self._topic], listener=_Claimer(consumer, claim, identity, self._claimed))
+        claimer = _Claimer(consumer, claim, identity, self._identity)
+        consumer.subscribe([self._topic], listener=claimer)
         try:
             await consumer.start()
             while True:
                 fetched = await consumer.getmany(timeout_ms=200, max_records=BATCH)
+                if time.monotonic() - looked >= LOOK_SECONDS:
+                    _expect(identity, await self._identity())
+                    looked = time.monotonic()
+                if claimer.failure is not None:
+                    raise claimer.failure
                 found = [
                     Batch(part.partition, identity, self._decode(records), records[-1].offset + 1)
                     for part, records in fetched.items()
-                    if records and self._follows(consumer, part, records[0].offset)
+                    if records and claimer.follows(part, records[0].offset)
                 ]
                 if found:
                     yield found
@@ -115,17 +127,8 @@ class KafkaFeed:
         finally:
             await consumer.stop()
 
-    def _follows(self, consumer: AIOKafkaConsumer, part: TopicPartition, offset: int) -> bool:
-        """Do these records go on where the claim said? aiokafka fetches a new partition before it is claimed."""
-        if part not in self._claimed:
-            return False
-        begin = self._claimed[part]
-        if begin is not None and offset != begin:
-            self._claimed[part] = None if offset > begin else begin  # beyond it: retention took the rest, or
-            consumer.seek(part, begin)  # an early fetch, which the seek repeats once
-            return False
-        self._claimed[part] = None
-        return True
+    async def _identity(self) -> str:
+        return await asyncio.to_thread(topic_id, self._bootstrap, self._topic)
 
     def _decode(self, records: Sequence[object]) -> list[Envelope]:
         return [
@@ -143,17 +146,42 @@ class _Claimer(ConsumerRebalanceListener):
         consumer: AIOKafkaConsumer,
         claim: Claim,
         identity: str,
-        claimed: dict[TopicPartition, int | None],
+        identity_now: Callable[[], Awaitable[str]],
     ) -> None:
-        self._consumer, self._claim, self._identity, self._claimed = consumer, claim, identity, claimed
+        self._consumer, self._claim = consumer, claim
+        self._identity, self._identity_now = identity, identity_now
+        self._claimed: dict[TopicPartition, int | None] = {}
+        self.failure: Exception | None = None
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Nothing to give back: a later claim fences us."""
         self._claimed.clear()
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        """Claim and seek each partition."""
-        for part in assigned:
-            offset = await asyncio.to_thread(self._claim, part.partition, self._identity)
-            self._consumer.seek(part, offset)
-            self._claimed[part] = offset
+        """Claim and seek each partition. What goes wrong is kept for the reader: aiokafka would only log it."""
+        try:
+            _expect(self._identity, await self._identity_now())
+            for part in assigned:
+                offset = await asyncio.to_thread(self._claim, part.partition, self._identity)
+                self._consumer.seek(part, offset)
+                self._claimed[part] = offset
+        except Exception as error:
+            self.failure = error
+
+    def follows(self, part: TopicPartition, offset: int) -> bool:
+        """Do these records go on where the claim said? aiokafka fetches a new partition before it is claimed."""
+        if part not in self._claimed:
+            return False
+        begin = self._claimed[part]
+        if begin is not None and offset != begin:
+            self._claimed[part] = None if offset > begin else begin  # beyond it: retention took the rest, or
+            self._consumer.seek(part, begin)  # an early fetch, which the seek repeats once
+            return False
+        self._claimed[part] = None
+        return True
+
+
+def _expect(identity: str, now: str) -> None:
+    """A topic made anew has offsets of its own: whoever reads it begins again."""
+    if now != identity:
+        raise Unavailable("the topic was deleted and made anew")

@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Connection, Engine, func, select, text
 
 from events.envelope import Envelope
+from events.topics import PARTITIONS
 from infra.database import unavailable
-from infra.feeds import Batch
+from infra.feeds import JOURNAL, Batch
+from infra.projector import Fenced
 from models.domain import opportunity
 from models.domain.rules import Rules
-from models.errors import Refused
+from models.errors import Conflict, Refused, Unavailable
 from models.handling import handle
 from models.policies.policy import Policy
 from models.ports import By, Log
@@ -17,6 +19,8 @@ from models.tables.journal import journal_head
 from models.tables.readers import reader_position
 
 READER = "policies"
+FLOOR = -1
+"""The row of no partition: which feed is read, and the position up to which all is done, whatever the feed."""
 
 
 class PolicyRunner:
@@ -33,35 +37,41 @@ class PolicyRunner:
             connection.execute(
                 text(
                     'INSERT INTO reader_position (reader, partition, topic_id, "offset", position, holder) '
-                    "VALUES (:reader, -1, '', 0, :head, '') ON CONFLICT DO NOTHING"
+                    "VALUES (:reader, :floor, '', 0, :head, '') ON CONFLICT DO NOTHING"
                 ),
-                {"reader": READER, "head": head},
+                {"reader": READER, "floor": FLOOR, "head": head},
             )
 
     def claim(self, partition: int, topic_id: str) -> int:
-        """Where to go on in a partition. A new topic is read from its start; the position says what is done."""
+        """Where to go on in a partition. Positions compare within one feed only, so a partition of a feed not
+        read before begins at the floor: some events come again, none is left out.
+        """
         with unavailable(), self._engine.begin() as connection:
-            first = connection.execute(
-                select(reader_position.c.position).where(
-                    reader_position.c.reader == READER, reader_position.c.partition == -1
-                )
-            ).scalar_one()
-            connection.execute(
-                text(
-                    'INSERT INTO reader_position (reader, partition, topic_id, "offset", position, holder) '
-                    "VALUES (:reader, :partition, :topic, 0, :first, '') ON CONFLICT (reader, partition) DO "
-                    'UPDATE SET topic_id = :topic, "offset" = CASE WHEN reader_position.topic_id = :topic '
-                    'THEN reader_position."offset" ELSE 0 END'
-                ),
-                {"reader": READER, "partition": partition, "topic": topic_id, "first": first},
-            )
-            where = (reader_position.c.reader == READER, reader_position.c.partition == partition)
-            return int(connection.execute(select(reader_position.c.offset).where(*where)).scalar_one())
+            floor = _floor(connection, topic_id)
+            return int(
+                connection.execute(
+                    text(
+                        'INSERT INTO reader_position (reader, partition, topic_id, "offset", position, holder) '
+                        "VALUES (:reader, :partition, :topic, :begin, :floor, '') "
+                        'ON CONFLICT (reader, partition) DO UPDATE SET topic_id = :topic, "offset" = '
+                        'CASE WHEN reader_position.topic_id = :topic THEN reader_position."offset" '
+                        "ELSE :begin END, position = CASE WHEN reader_position.topic_id = :topic "
+                        'THEN greatest(reader_position.position, :floor) ELSE :floor END RETURNING "offset"'
+                    ),
+                    {
+                        "reader": READER, "partition": partition, "topic": topic_id, "floor": floor,
+                        "begin": floor if topic_id == JOURNAL else 0,  # the journal's offsets are positions
+                    },
+                ).scalar_one()
+            )  # fmt: skip
 
     def react(self, batches: Sequence[Batch]) -> None:
-        """Let the policies react to what is live and new, then remember how far they are."""
+        """Let the policies react to what is live and new, then remember how far they are.
+
+        Raises `Unavailable`, then the batches are to be given again; `Fenced` where another feed is read now.
+        """
         for batch in batches:
-            done = self._position(batch.partition)
+            done = self._position(batch)
             for envelope in batch.envelopes:
                 if envelope.origin == "live" and envelope.position > done:
                     for policy in self._policies:
@@ -72,10 +82,10 @@ class PolicyRunner:
                 connection.execute(
                     text(
                         "UPDATE reader_position SET \"offset\" = :next, position = greatest(position, :highest) "
-                        "WHERE reader = :reader AND partition = :partition"
+                        "WHERE reader = :reader AND partition = :partition AND topic_id = :topic"
                     ),
                     {"next": batch.next_offset, "highest": highest, "reader": READER,
-                     "partition": batch.partition},
+                     "partition": batch.partition, "topic": batch.topic_id},
                 )  # fmt: skip
 
     def _act(self, policy: Policy, envelope: Envelope) -> None:
@@ -88,8 +98,37 @@ class PolicyRunner:
                 handle(self._log, self._decider, reaction.stream, reaction.command, by)
             except Refused:
                 continue  # the world moved on: what the policy wanted is no longer possible
+            except Conflict as error:
+                raise Unavailable(f"{reaction.stream} keeps moving on") from error
 
-    def _position(self, partition: int) -> int:
+    def _position(self, batch: Batch) -> int:
         with unavailable(), self._engine.connect() as connection:
-            where = (reader_position.c.reader == READER, reader_position.c.partition == partition)
-            return int(connection.execute(select(reader_position.c.position).where(*where)).scalar_one())
+            found = connection.execute(
+                select(reader_position.c.position).where(
+                    reader_position.c.reader == READER, reader_position.c.partition == batch.partition,
+                    reader_position.c.topic_id == batch.topic_id,
+                )
+            ).scalar()  # fmt: skip
+        if found is None:
+            raise Fenced
+        return int(found)
+
+
+def _floor(connection: Connection, topic_id: str) -> int:
+    """The position up to which every event is done; it rises when another feed is read than before."""
+    mine, partition = reader_position.c.reader == READER, reader_position.c.partition
+    held = connection.execute(select(reader_position).where(mine, partition == FLOOR).with_for_update()).one()
+    if held.topic_id == topic_id:
+        return int(held.position)
+    count, lowest = connection.execute(
+        select(func.count(), func.min(reader_position.c.position)).where(
+            mine, partition != FLOOR, reader_position.c.topic_id == held.topic_id
+        )
+    ).one()
+    # A partition that was never claimed has done nothing beyond the floor.
+    complete = count >= (1 if held.topic_id == JOURNAL else PARTITIONS)
+    floor = max(held.position, lowest) if complete else held.position
+    connection.execute(
+        reader_position.update().where(mine, partition == FLOOR).values(topic_id=topic_id, position=floor)
+    )
+    return int(floor)

@@ -41,6 +41,7 @@ class _Child:
         self.started, self.not_before = 0.0, 0.0
 
     def start(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", self.spec.module], stdin=subprocess.DEVNULL, stdout=output,
@@ -79,9 +80,16 @@ class Supervisor:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
+        self._end_all()  # a thread that died may have left some
 
     def _watch(self) -> None:
         # Only this thread starts children: their parent's death is told by the thread that made them.
+        try:
+            self._keep_running()
+        finally:
+            self._end_all()
+
+    def _keep_running(self) -> None:
         while not self._stop.wait(LOOK_SECONDS):
             now = time.monotonic()
             for child in self._children:
@@ -93,8 +101,14 @@ class Supervisor:
                     short = now - child.started < SHORT_LIFE_SECONDS
                     child.not_before = now + (BACK_OFF_SECONDS if short else 0)
                 if now >= child.not_before:
-                    child.start()
-        self._end_all()
+                    self._start(child, now)
+
+    def _start(self, child: _Child, now: float) -> None:
+        try:
+            child.start()
+        except OSError as error:  # a full disk, no memory, a log folder that is none: it may pass
+            log.warning("cannot start", process=child.spec.name, why=type(error).__name__)
+            child.not_before = now + BACK_OFF_SECONDS
 
     def _end_all(self) -> None:
         running = [child.process for child in self._children if child.process is not None]

@@ -2,17 +2,21 @@
 
 from datetime import datetime
 
+import structlog
 from prometheus_client import Counter
 from sqlalchemy import Engine, select
 
 from infra.database import unavailable
+from infra.histories import is_stream
 from infra.view_store import ViewStore
 from models.domain import opportunity
 from models.domain.rules import Rules
+from models.errors import Conflict, Refused
 from models.handling import handle
 from models.ports import By, Log
 from models.projections.pipeline import Pipeline
 
+log = structlog.get_logger()
 SWEPT = Counter("touchstone_swept_total", "Clocks that a sweep found run out")
 BATCH = 200
 
@@ -40,9 +44,14 @@ class Sweeper:
                 clock = self._store.decode(state).clock
                 by = By(
                     source="sweep:opportunity", source_id=f"{clock}:missed", actor="sweep:opportunity",
-                    cause=clock, customer=owner if not owner.startswith("opportunity-") else "",
+                    cause=clock, customer="" if is_stream(owner) else owner,
                 )  # fmt: skip
                 command = opportunity.CheckClocks(opportunity_id=key, now=now)
-                handle(self._log, self._decider, f"opportunity-{key}", command, by)
+                try:
+                    handle(self._log, self._decider, f"opportunity-{key}", command, by)
+                except Refused as refused:  # one row must not keep the others waiting; it stays due
+                    log.warning("not swept", opportunity=key, code=refused.code)
+                except Conflict:
+                    log.warning("not swept", opportunity=key, code="conflict")
             SWEPT.inc(len(due))
             return len(due)

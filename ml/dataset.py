@@ -13,11 +13,13 @@ from datetime import UTC, datetime
 import numpy as np
 import polars as pl
 
-from events.envelope import Envelope
 from ml.features import NAMES, Features, features, values
-from ml.labels import CONCERNS, LABELS, LabelKind
+from ml.labels import LABELS, LabelKind
 from ml.timeline import Histories, Timeline, absorbed, person, told
 from models.domain.history import effective
+
+Rows = list[tuple[str, int, bool, bytes]]
+"""One customer's: cut, whether they left, whether they are of the headline population, the features."""
 
 
 class LeakFound(Exception):
@@ -91,18 +93,21 @@ def build(
 ) -> Dataset:
     """All customers the label concerns, at every cut, as known before `data_end` (exclusive).
 
-    Features, and who is a customer at all, go by the corrections and merges known before the cut; labels
-    by those known before `data_end`. So one who only facts retracted since made a customer has no row.
+    Features, and who is a customer of its own, go by the corrections and merges known before the cut,
+    labels by those known before `data_end`: two who turned out to be one share their label.
     Active are those with a purchase or use within `population_days` before the cut; for the label
     "holding_ended" everyone who holds something is.
     """
-    people: list[tuple[list[tuple[str, int, bool, bytes]], str, list[datetime]]] = []
+    people: list[tuple[Rows, str, list[datetime]]] = []
     for customer, history in histories.items():
-        line, settled = Timeline(history), told(history, data_end)
-        rows, at = [], []
+        line, settled, until = Timeline(history), told(history, data_end), absorbed(customer, history)
+        rows: Rows = []
+        at: list[datetime] = []
         for cut in sorted(cuts):
+            if until is not None and until < cut:
+                break
             left = LABELS[label](settled, cut, horizon_days, data_end)
-            if left is None or not _is_customer(customer, history, cut, label):
+            if left is None:
                 continue
             row = values(line, cut)
             silence = row["days_since_activity"]
@@ -111,7 +116,12 @@ def build(
             at.append(cut)
         if rows:
             people.append((rows, customer, at))
-    people.sort(key=lambda person: person[:2])
+    who = {customer: person(customer, histories[customer]) for _, customer, _ in people}
+    together: dict[str, list[Rows]] = {}
+    for rows, customer, _ in people:
+        together.setdefault(who[customer], []).append(rows)
+    # of equal rows first the one whose other self says less; by id only those that nothing tells apart
+    people.sort(key=lambda one: (one[0], sorted(together[who[one[1]]]), one[1]))
     flat = [(row, customer, cut) for rows, customer, at in people for row, cut in zip(rows, at, strict=True)]
     lengths = [len(rows) for rows, _, _ in people]
     return Dataset(
@@ -120,16 +130,8 @@ def build(
         features=np.frombuffer(b"".join(row[3] for row, _, _ in flat)).reshape(len(flat), len(NAMES)),
         labels=np.array([row[1] for row, _, _ in flat], dtype=np.int8),
         active=np.array([row[2] for row, _, _ in flat], dtype=bool),
-        persons=np.repeat(_numbers(person(one, histories[one]) for _, one, _ in people), lengths),
+        persons=np.repeat(_numbers(who[customer] for _, customer, _ in people), lengths),
     )
-
-
-def _is_customer(customer: str, history: Sequence[Envelope], cut: datetime, label: LabelKind) -> bool:
-    """Was this one known then as a customer of its own whom the label concerns?"""
-    if absorbed(customer, history, cut):
-        return False
-    then = told(history, cut)
-    return then is history or CONCERNS[label](then, cut)  # the label has asked an unchanged history
 
 
 def _numbers(names: Iterable[str]) -> list[int]:

@@ -50,12 +50,13 @@ def score(
     concerned = [
         customer
         for customer, history in histories.items()
-        if CONCERNS[label](told(history, as_of), as_of) and not absorbed(customer, history, as_of)
+        if CONCERNS[label](told(history, as_of), as_of)
+        and ((until := absorbed(customer, history)) is None or until >= as_of)
     ]
     if not concerned:
         return []
-    told = [vector(values(Timeline(histories[customer]), as_of)).tobytes() for customer in concerned]
-    distinct = sorted(set(told))
+    row_of = [vector(values(Timeline(histories[customer]), as_of)).tobytes() for customer in concerned]
+    distinct = sorted(set(row_of))
     rows = np.frombuffer(b"".join(distinct)).reshape(len(distinct), len(NAMES))
     probability = dict(zip(distinct, np.round(model.probability(rows), DIGITS).tolist(), strict=True))
     silence = dict(
@@ -63,7 +64,7 @@ def score(
     )
     why = dict(zip(distinct, reasons(model, rows), strict=True))
     ranked = sorted(
-        zip(concerned, told, strict=True),
+        zip(concerned, row_of, strict=True),
         key=lambda pair: (
             -probability[pair[1]],
             -silence[pair[1]],

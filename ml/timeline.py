@@ -21,7 +21,7 @@ Histories = Mapping[str, Sequence[Envelope]]
 """Customer id → that customer's events as recorded, in the order of the fold.
 
 Corrections and retractions are among them, not applied. Customers who are one today but were not always
-have an entry each, with the merges in it; `absorbed` tells from when on one of them is a customer no more.
+have an entry each, with the merges in it; `absorbed` tells after which moment one of them is a customer no more.
 """
 
 DAY = 86_400.0
@@ -42,14 +42,10 @@ def told(history: Sequence[Envelope], before: datetime | None = None) -> Sequenc
     )
 
 
-def absorbed(customer: str, history: Iterable[Envelope], before: datetime | None = None) -> bool:
-    """Was this customer known, before a moment or at last, to be another, who has the events since then?"""
-    return any(
-        isinstance(e.event, CustomersMerged)
-        and e.event.absorbed == customer
-        and (before is None or e.known_at < before)
-        for e in history
-    )
+def absorbed(customer: str, history: Iterable[Envelope]) -> datetime | None:
+    """When this customer was known to be another, who has the events since then; None if never."""
+    merges = (e for e in history if isinstance(e.event, CustomersMerged))
+    return min((e.known_at for e in merges if e.event.absorbed == customer), default=None)
 
 
 def person(customer: str, history: Iterable[Envelope]) -> str:
@@ -160,7 +156,7 @@ def _columns(history: Iterable[Envelope]) -> dict[str, _Column]:
 
 
 def _is_changed(history: Iterable[Envelope]) -> bool:
-    return any(isinstance(envelope.event, CHANGING) for envelope in history)
+    return not {type(envelope.event) for envelope in history}.isdisjoint(CHANGING)
 
 
 def _merge(first: Series, second: Series, as_of: float) -> Series:

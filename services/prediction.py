@@ -77,7 +77,7 @@ def score_everyone(
     run = derived_id("churn", artifact.card.id, moment.isoformat(), issuer or "")
     histories = populations.histories(workspace.engine, issuer)
     scores = score(artifact.model, histories, moment, spec.label)
-    recorded = [one for one in scores if not absorbed(one.customer, histories[one.customer])]
+    recorded = [one for one in scores if absorbed(one.customer, histories[one.customer]) is None]
     new = 0
     for start in range(0, len(recorded), CHUNK):
         new += workspace.log.record_batch([

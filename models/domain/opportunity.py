@@ -83,9 +83,10 @@ class CaptureOpportunity(Command, frozen=True, kw_only=True):
 
 
 class RouteOpportunity(Command, frozen=True, kw_only=True):
-    """Send it to the department the rules name, or to one a person names."""
+    """Send it to the department the rules name, or to one a person names; or leave it where it is."""
 
     department: str | None = None
+    unless_routed: bool = False
 
 
 class AcceptOpportunity(Command, frozen=True, kw_only=True):
@@ -178,6 +179,8 @@ def decide(state: Opportunity, command: Command, rules: OpportunityRules) -> lis
 def _while_open(state: Opportunity, command: Command, rules: OpportunityRules) -> list[Event]:
     one = command.opportunity_id
     match command:
+        case RouteOpportunity(unless_routed=True) if state.department:
+            return []
         case RouteOpportunity(department=wanted):
             department, rule = route(state.subject, rules) if wanted is None else (wanted, "person")
             due_at = command.now + timedelta(hours=rules.follow_up_hours)

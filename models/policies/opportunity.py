@@ -13,7 +13,7 @@ class RouteCaptured(Policy):
     matches = frozenset({OpportunityCaptured})
 
     def react(self, envelope: Envelope) -> list[Reaction]:
-        """One routing command for each captured opportunity."""
+        """One routing command for each captured opportunity; whoever routed it before is not overruled."""
         one = envelope.event.opportunity_id
-        command = RouteOpportunity(opportunity_id=one, now=envelope.recorded_at)
+        command = RouteOpportunity(opportunity_id=one, now=envelope.recorded_at, unless_routed=True)
         return [Reaction(stream=f"opportunity-{one}", command=command)]

@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from functools import partial
 
 import structlog
@@ -22,6 +23,8 @@ from models.projections.catalogue import projections
 log = structlog.get_logger()
 SWEEP_SECONDS = 1.0
 WAIT_SECONDS = 1.0
+STANDBY_SECONDS = 10.0
+"""A plain worker that was fenced leaves the journal to the other; two in haste would only fence each other."""
 
 
 def holder() -> str:
@@ -40,15 +43,16 @@ def feed(workspace: Workspace, group: str, *, live_only: bool = False) -> Feed:
 
 async def project(workspace: Workspace) -> None:
     """Keep the read models up to date, for ever."""
-    rules = projections(workspace.rules, workspace.settings.zone)
+    views = projections(workspace.rules, workspace.settings.zone)
 
     async def run() -> None:
-        projector = Projector(workspace.engine, rules, holder())
+        projector = Projector(workspace.engine, views, holder())
         source = feed(workspace, "projector")
-        async for batches in source.batches(projector.claim):
-            await _patiently(partial(projector.fold, batches))
+        async with aclosing(source.batches(projector.claim)) as found:
+            async for batches in found:
+                await _patiently(partial(projector.fold, batches))
 
-    await _for_ever("projector", run)
+    await _for_ever("projector", run, _fenced_seconds(workspace))
 
 
 async def react(workspace: Workspace) -> None:
@@ -59,10 +63,11 @@ async def react(workspace: Workspace) -> None:
     async def run() -> None:
         await asyncio.to_thread(runner.begin)
         source = feed(workspace, "policies", live_only=True)
-        async for batches in source.batches(runner.claim):
-            await _patiently(partial(runner.react, batches))
+        async with aclosing(source.batches(runner.claim)) as found:
+            async for batches in found:
+                await _patiently(partial(runner.react, batches))
 
-    await _for_ever("policies", run)
+    await _for_ever("policies", run, _fenced_seconds(workspace))
 
 
 async def sweep(workspace: Workspace) -> None:
@@ -74,7 +79,12 @@ async def sweep(workspace: Workspace) -> None:
             await asyncio.to_thread(lambda: sweeper.sweep(workspace.clock.now()))
             await asyncio.sleep(SWEEP_SECONDS)
 
-    await _for_ever("sweep", run)
+    await _for_ever("sweep", run, WAIT_SECONDS)
+
+
+def _fenced_seconds(workspace: Workspace) -> float:
+    """Kafka deals the partitions out anew, without Kafka there is but one to quarrel about."""
+    return WAIT_SECONDS if workspace.settings.kafka_bootstrap else STANDBY_SECONDS
 
 
 async def _patiently(act: Callable[[], None]) -> None:
@@ -89,13 +99,15 @@ async def _patiently(act: Callable[[], None]) -> None:
             return
 
 
-async def _for_ever(name: str, run: Callable[[], Awaitable[None]]) -> None:
+async def _for_ever(name: str, run: Callable[[], Awaitable[None]], fenced_seconds: float) -> None:
     """Begin again when fenced off or when a service is away; any other error ends the process loudly."""
     while True:
+        seconds = WAIT_SECONDS
         try:
             await run()
         except Fenced:
             log.warning("fenced", loop=name)
+            seconds = fenced_seconds
         except (Unavailable, Conflict) as error:
             log.warning("waiting", loop=name, why=str(error))
-        await asyncio.sleep(WAIT_SECONDS)
+        await asyncio.sleep(seconds)

@@ -5,17 +5,26 @@ import threading
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select, text
 
+from events.topics import PARTITIONS
 from infra.feeds import JOURNAL, Batch
 from infra.policy_runner import PolicyRunner
+from infra.projector import Fenced
 from infra.sweeper import Sweeper
 from infra.workspace import open_workspace
 from models.domain import opportunity
-from models.domain.opportunity import CaptureOpportunity, FollowUpOpportunity, LoseOpportunity
-from models.errors import Refused
+from models.domain.opportunity import (
+    CaptureOpportunity,
+    FollowUpOpportunity,
+    LoseOpportunity,
+    RouteOpportunity,
+)
+from models.errors import Conflict, Refused, Unavailable
 from models.handling import handle
 from models.policies.catalogue import POLICIES
 from models.ports import By
+from models.tables.readers import reader_position
 from services.workers import loops
 from tests.support.clock import MONDAY
 from tests.support.folding import fold, react, rows
@@ -105,6 +114,123 @@ def test_a_policy_that_stopped_before_it_noted_its_position_routes_nothing_twice
     assert told(deployed) == [CAPTURED, ROUTED]
 
 
+class Moving:
+    """The journal as one sees it whom others are always quicker than, on one opportunity."""
+
+    def __init__(self, log, one):
+        self._log, self._one = log, one
+
+    def stream(self, name):
+        return self._log.stream(name)
+
+    def record(self, by, writes):
+        if any(write.stream == f"opportunity-{self._one}" for write in writes):
+            raise Conflict("the stream has moved on")
+        return self._log.record(by, writes)
+
+
+def test_a_reaction_to_what_keeps_moving_is_waited_with_and_not_lost(deployed):
+    capture(deployed, "moving")
+    capture(deployed, "at rest")
+    everything, policies = recorded(deployed), [one() for one in POLICIES]
+    batch = Batch(0, JOURNAL, everything, everything[-1].position)
+    hurried = PolicyRunner(deployed.engine, Moving(deployed.log, "moving"), policies, deployed.rules)
+    hurried.claim(0, JOURNAL)
+    with pytest.raises(Unavailable, match="opportunity-moving"):
+        hurried.react([batch])
+    assert (told(deployed, "moving"), told(deployed, "at rest")) == ([CAPTURED], [CAPTURED])
+    runner(deployed).react([batch])
+    assert told(deployed, "moving") == told(deployed, "at rest") == [CAPTURED, ROUTED]
+
+
+def all_partitions(one, topic):
+    """Claims as one worker makes them that has the topic to itself."""
+    return {partition: one.claim(partition, topic) for partition in range(PARTITIONS)}
+
+
+def positions(workspace):
+    where = (reader_position.c.reader == "policies", reader_position.c.partition >= 0)
+    with workspace.engine.connect() as connection:
+        found = connection.execute(select(reader_position).where(*where)).all()
+    return {row.partition: row.position for row in found}
+
+
+def test_what_a_lagging_partition_had_not_done_is_done_when_the_journal_is_read_instead(deployed):
+    capture(deployed, "lagging")
+    capture(deployed, "ahead")
+    one, (_, ahead) = runner(deployed), recorded(deployed)
+    all_partitions(one, "topic")
+    one.react([Batch(0, "topic", [ahead], 1)])
+    assert (told(deployed, "lagging"), told(deployed, "ahead")) == ([CAPTURED], [CAPTURED, ROUTED])
+    react(deployed)
+    assert told(deployed, "lagging") == [CAPTURED, ROUTED]
+    assert told(deployed, "ahead") == [CAPTURED, ROUTED]
+
+
+def test_what_the_journal_had_not_told_yet_is_done_when_kafka_is_read_instead_and_back(deployed):
+    react(deployed)
+    for number, topic in enumerate(("topic", "topic made anew", "topic")):
+        capture(deployed, f"before {number}")
+        react(deployed)
+        capture(deployed, f"after {number}")
+        one, last = runner(deployed), recorded(deployed)[-1]
+        all_partitions(one, topic)
+        one.react([Batch(5, topic, [last], 1)])
+        assert told(deployed, f"before {number}") == told(deployed, f"after {number}") == [CAPTURED, ROUTED]
+
+
+def test_a_partition_not_read_before_begins_where_all_of_the_former_feed_was_done(deployed):
+    for number in range(2 * PARTITIONS):
+        capture(deployed, f"o{number}")
+    one, everything = runner(deployed), recorded(deployed)
+    all_partitions(one, "topic")
+    for number in range(PARTITIONS):
+        one.react([Batch(number, "topic", [everything[PARTITIONS + number]], 1)])
+    one.claim(0, "made anew")
+    lowest = everything[PARTITIONS].position
+    assert positions(deployed)[0] == lowest
+    one.claim(
+        0, JOURNAL
+    )  # of the new topic one partition alone was claimed: nothing says how far the rest is
+    assert one.claim(0, JOURNAL) == positions(deployed)[0] == lowest
+
+
+def test_kafka_read_again_goes_on_at_its_offsets_and_beyond_what_the_journal_did(deployed):
+    one = runner(deployed)
+    all_partitions(one, "topic")
+    one.react([Batch(7, "topic", [], 42)])
+    capture(deployed)
+    react(deployed)
+    captured = recorded(deployed)[0]
+    assert all_partitions(runner(deployed), "topic")[7] == 42
+    assert min(positions(deployed).values()) >= captured.position
+
+
+def test_a_person_who_routed_is_not_overruled_when_another_feed_repeats_what_was_captured(deployed):
+    capture(deployed)
+    for number, department in enumerate(("corporate", "fibre")):  # the first is what the rules say too
+        command = RouteOpportunity(opportunity_id="o", now=deployed.clock.now(), department=department)
+        ask(deployed, command, f"by hand {number}")
+        react(deployed)
+    before, one = told(deployed), runner(deployed)
+    all_partitions(one, "topic")
+    with deployed.engine.begin() as connection:  # as if all had to come again
+        connection.execute(text("UPDATE reader_position SET position = 0"))
+    one.react([Batch(0, "topic", recorded(deployed), 1)])
+    assert told(deployed) == before == [CAPTURED, ROUTED, ROUTED]
+
+
+def test_a_worker_still_reading_the_former_feed_moves_nothing(deployed):
+    capture(deployed)
+    former, everything = runner(deployed), recorded(deployed)
+    former.claim(0, JOURNAL)
+    all_partitions(runner(deployed), "topic")
+    before = positions(deployed)
+    with pytest.raises(Fenced):
+        former.react([Batch(0, JOURNAL, everything, everything[-1].position)])
+    assert (positions(deployed), told(deployed)) == (before, [CAPTURED])
+
+
 def test_a_policy_deployed_for_the_first_time_begins_at_the_head(workspace):
     capture(workspace, "before")
     react(workspace)
@@ -150,6 +276,39 @@ def test_a_decision_replayed_as_of_a_past_moment_causes_nothing(deployed, sweep)
     handle(deployed.log, opportunity.decider(deployed.rules.opportunity), "opportunity-o", command, by)
     react(deployed)
     assert (told(deployed), sweep()) == ([CAPTURED], 0)
+
+
+@pytest.fixture
+def two_due(deployed, clock):
+    """Two opportunities whose follow-ups are overdue; the first one's row is swept first."""
+    capture(deployed, "first")
+    react(deployed)
+    clock.pass_time(minutes=1)
+    capture(deployed, "second")
+    react(deployed)
+    fold(deployed)
+    clock.pass_time(hours=5)
+    return deployed
+
+
+def test_a_row_of_something_that_never_was_does_not_keep_the_others_waiting(two_due, clock):
+    with two_due.engine.begin() as connection:
+        connection.execute(text("UPDATE pipeline SET key = 'a ghost' WHERE key = 'first'"))
+    Sweeper(two_due.engine, two_due.log, two_due.rules).sweep(clock.now())
+    assert (told(two_due, "first"), told(two_due, "second")) == (
+        [CAPTURED, ROUTED],
+        [CAPTURED, ROUTED, MISSED],
+    )
+
+
+def test_one_that_keeps_moving_does_not_keep_the_others_waiting(two_due, clock):
+    Sweeper(two_due.engine, Moving(two_due.log, "first"), two_due.rules).sweep(clock.now())
+    assert (told(two_due, "first"), told(two_due, "second")) == (
+        [CAPTURED, ROUTED],
+        [CAPTURED, ROUTED, MISSED],
+    )
+    Sweeper(two_due.engine, two_due.log, two_due.rules).sweep(clock.now())
+    assert told(two_due, "first") == [CAPTURED, ROUTED, MISSED]
 
 
 def test_a_follow_up_that_nobody_made_is_missed_once(deployed, sweep, clock):

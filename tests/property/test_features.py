@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from events.case import CaseOpened
 from events.envelope import Envelope
 from events.holding import CancelRequested, PurchaseRecorded, PurchaseReturned, UsageRecorded
-from events.touch import TouchRecorded
+from events.touch import TouchCorrected, TouchRecorded, TouchRetracted
 from ml.features import features
 from ml.labels import active_within, no_activity
+from models.domain.history import effective
 
 CUT = datetime(2025, 3, 1, tzinfo=UTC)
 HORIZON = 60
@@ -30,6 +31,17 @@ happenings = st.one_of(
     ),
     st.just(CaseOpened(case_id="c1", kind="complaint", reason="network")),
     st.just(CancelRequested()),
+)
+ids = st.integers(0, 11).map(lambda number: f"e{number}")
+repairs = st.one_of(
+    st.builds(
+        TouchCorrected,
+        touch_id=ids,
+        outcome=st.none() | st.just("resolved"),
+        reason=st.none() | st.just("billing.dispute"),
+        occurred_at=st.none() | st.sampled_from([CUT - timedelta(days=9), CUT, CUT + timedelta(days=9)]),
+    ),
+    st.builds(TouchRetracted, touch_id=ids, why=st.just("a test")),
 )
 hours = st.integers(-24 * 500, 24 * 100)
 """From the cut; 0 is exactly at it."""
@@ -57,6 +69,21 @@ def histories(draw) -> list[Envelope]:
     return sorted(envelopes, key=lambda envelope: envelope.order)
 
 
+@st.composite
+def corrections(draw) -> list[Envelope]:
+    """Of what `histories` tells, some known before the cut, some exactly at it, some after it."""
+    found = []
+    for number, event in enumerate(draw(st.lists(repairs, max_size=4))):
+        at = CUT + timedelta(hours=draw(st.sampled_from([-48, -1, 0, 1, 24 * 30])))
+        found.append(
+            Envelope(
+                event=event, event_id=f"r{number}", position=100 + number, occurred_at=at, known_at=at,
+                recorded_at=at, source="desk", source_id=f"{number}",
+            )
+        )  # fmt: skip
+    return found
+
+
 def known_before(history: list[Envelope], moment: datetime) -> list[Envelope]:
     return [e for e in history if e.occurred_at < moment and e.known_at < moment]
 
@@ -73,6 +100,15 @@ def test_what_is_added_after_the_cut_is_invisible_before_it(history, more):
     together = sorted([*history, *later], key=lambda envelope: envelope.order)
     assert features(together, CUT) == features(history, CUT)
     assert active_within(together, CUT, days=180) == active_within(history, CUT, days=180)
+
+
+@given(histories(), corrections())
+def test_a_correction_is_applied_from_after_the_moment_it_was_known(history, repaired):
+    """Features see the touches as the corrections of before the cut leave them, and no later ones."""
+    known = [e for e in repaired if e.known_at < CUT]
+    together = sorted([*history, *repaired], key=lambda envelope: envelope.order)
+    assert features(together, CUT) == features([*history, *known], CUT)
+    assert features(together, CUT) == features(effective([*history, *known]), CUT)
 
 
 @given(histories(), histories())

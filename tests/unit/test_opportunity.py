@@ -119,6 +119,13 @@ def test_a_person_may_send_it_elsewhere_and_the_clock_begins_anew(spec):
     assert spec.state.due_at == at(5)
 
 
+def test_what_a_person_routed_is_left_where_it_is_by_one_who_only_routes_what_is_not(spec):
+    by_hand = OpportunityRouted(opportunity_id="o", department="fibre", rule="person", follow_up_due_at=at(5))
+    spec.given(CAPTURED, by_hand).when(ask(RouteOpportunity, at(1), unless_routed=True)).then_nothing()
+    unrouted = Spec(opportunity.decider(RULES)).given(CAPTURED)
+    unrouted.when(ask(RouteOpportunity, unless_routed=True)).then(ROUTED)
+
+
 def test_repeats_agree(spec):
     spec.given(
         CAPTURED, ROUTED, OpportunityAccepted(opportunity_id="o", owner="bo"),
@@ -282,4 +289,6 @@ def test_an_event_of_another_kind_leaves_it_as_it_is(spec):
 
 def test_the_policy_routes_what_is_captured_as_of_when_it_was_recorded():
     (reaction,) = RouteCaptured().react(happened(CAPTURED, recorded_at=at(1)))
-    assert (reaction.stream, reaction.command) == ("opportunity-o", ask(RouteOpportunity, at(1)))
+    assert (reaction.stream, reaction.command) == (
+        "opportunity-o", ask(RouteOpportunity, at(1), unless_routed=True),
+    )  # fmt: skip

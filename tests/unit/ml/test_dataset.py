@@ -2,10 +2,14 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from itertools import permutations
 
 import numpy as np
 import pytest
 
+from events.holding import PurchaseRecorded
+from events.identity import CustomersMerged
+from events.touch import TouchRecorded, TouchRetracted
 from ml.dataset import LeakFound, assert_no_leak, build
 from ml.features import NAMES
 from ml.training import prepare
@@ -72,3 +76,66 @@ def test_only_those_active_in_the_window_are_the_headline_population(dataset, sp
     silence = dataset.column("days_since_activity")
     assert np.array_equal(dataset.active, silence <= spec.population_days)
     assert 0 < dataset.active.sum() < len(dataset)
+
+
+def rows_of(histories, spec, cuts):
+    return build(
+        histories, cuts, label="no_activity", horizon_days=spec.horizon_days, population_days=120,
+        data_end=spec.data_end,
+    )  # fmt: skip
+
+
+def test_a_correction_changes_the_rows_of_later_cuts_only(shop, spec, fact):
+    cut, judge = spec.train_cuts[0], spec.judge_cut
+    touch = fact(TouchRecorded(outcome="unresolved"), cut - timedelta(days=9))
+    retracted = fact(TouchRetracted(touch_id=touch.event_id, why="a test"), cut, number=1)
+    bought = fact(PurchaseRecorded(), cut - timedelta(days=20), number=2)
+    rows = rows_of({"one": [bought, touch, retracted]}, spec, [cut, judge])
+    assert rows.column("unresolved_365d").tolist() == [1, 0]
+    assert_no_leak({"one": [bought, touch, retracted]}, rows, seed=1)
+
+
+def test_one_who_was_absorbed_has_rows_until_that_was_known(spec, fact):
+    """The two are one person all along to the folds of the fit, and two customers to the cuts before."""
+    cut, judge = spec.train_cuts[0], spec.judge_cut
+    own = fact(PurchaseRecorded(), cut - timedelta(days=20))
+    merged = fact(CustomersMerged(survivor="older", absorbed="younger"), cut, number=1)
+    others = fact(PurchaseRecorded(), cut - timedelta(days=40), known_at=cut, number=2)
+    alone = fact(PurchaseRecorded(), cut - timedelta(days=5), number=3)
+    histories = {"older": [others, own, merged], "younger": [others, own, merged], "nobody": [alone]}
+    rows = rows_of(histories, spec, [cut, judge])
+    assert sorted(zip(rows.customers, rows.cuts, rows.column("purchases"), strict=True)) == [
+        ("nobody", cut, 1), ("nobody", judge, 1), ("older", cut, 1), ("older", judge, 2), ("younger", cut, 1),
+    ]  # fmt: skip
+    number = dict(zip(rows.customers, rows.persons.tolist(), strict=True))
+    assert number["older"] == number["younger"] != number["nobody"]
+    assert_no_leak(histories, rows, seed=1)
+
+
+def test_two_who_turned_out_to_be_one_share_their_label(spec, fact):
+    """Both stay, when either buys: as far as was known before the end of the data, and no further."""
+    cut = spec.train_cuts[0]
+    one, other = (fact(PurchaseRecorded(), cut - timedelta(days=days)) for days in (20, 10))
+    again, known = fact(PurchaseRecorded(), cut + timedelta(days=5)), cut + timedelta(days=30)
+    for at, labels in ((known, [0, 0]), (spec.data_end, [0, 1])):
+        merged = fact(CustomersMerged(survivor="older", absorbed="younger"), at, number=1)
+        later = [fact(e.event, e.occurred_at, known_at=at) for e in (one, other, again)]
+        histories = {"older": [one, later[1], again, merged], "younger": [later[0], other, later[2], merged]}
+        rows = rows_of(histories, spec, [cut])
+        assert [
+            label for _, label in sorted(zip(rows.customers, rows.labels.tolist(), strict=True))
+        ] == labels
+
+
+def test_the_digest_of_merged_customers_does_not_know_their_names(spec, fact):
+    """Equal rows of somebody else must not come between two of one person for the sake of an id."""
+    cut = spec.train_cuts[0]
+    small, large = (fact(PurchaseRecorded(amount=n), cut - timedelta(days=9), number=n) for n in (1, 2))
+
+    def digest(older, younger, stranger):
+        merged = fact(CustomersMerged(survivor=older, absorbed=younger), spec.data_end, number=3)
+        return rows_of(
+            {older: [small, merged], younger: [large, merged], stranger: [large]}, spec, [cut]
+        ).digest()
+
+    assert len({digest(*names) for names in permutations("abc")}) == 1

@@ -9,10 +9,11 @@ from events.case import CaseOpened
 from events.envelope import Envelope
 from events.holding import CancelRequested, PurchaseRecorded, PurchaseReturned, UsageRecorded
 from events.registry import find
-from events.touch import TouchRecorded
+from events.touch import TouchCorrected, TouchRecorded, TouchRetracted
 from ml.features import BY_NAME, FEATURES, NAMES, definition_hash, features
 
 MARCH = datetime(2025, 3, 1, tzinfo=UTC)
+MOMENT = timedelta(microseconds=1)
 
 
 def days_before(days: float) -> datetime:
@@ -113,3 +114,28 @@ def test_every_feature_has_one_definition_over_events_of_the_contract(bought):
 
 def test_the_definitions_have_a_hash_that_stands():
     assert definition_hash() == definition_hash()
+
+
+def test_a_correction_counts_from_when_it_was_known(fact):
+    complaint = fact(TouchRecorded(reason="complaint.billing", outcome="unresolved"), days_before(9))
+    corrected = fact(
+        TouchCorrected(touch_id=complaint.event_id, reason="billing.dispute", outcome="resolved"),
+        MARCH, number=1,
+    )  # fmt: skip
+    before, after = (features([complaint, corrected], at) for at in (MARCH, MARCH + MOMENT))
+    assert (before["unresolved_90d"], before["complaint_days_90d"]) == (1, 1)
+    assert (after["unresolved_90d"], after["complaint_days_90d"], after["contacts_30d"]) == (0, 0, 1)
+
+
+def test_a_retraction_known_exactly_at_the_cut_is_not_known(fact):
+    touch = fact(TouchRecorded(outcome="unresolved"), days_before(9))
+    retracted = fact(TouchRetracted(touch_id=touch.event_id, why="a test call"), MARCH, number=1)
+    assert features([touch, retracted], MARCH) == features([touch], MARCH)
+    assert features([touch, retracted], MARCH + MOMENT)["contacts_30d"] == 0
+
+
+def test_a_correction_may_move_a_touch_across_the_cut_once_it_is_known(fact):
+    touch = fact(TouchRecorded(), MARCH + timedelta(days=3), known_at=days_before(2))
+    corrected = fact(TouchCorrected(touch_id=touch.event_id, occurred_at=days_before(9)), days_before(1))
+    assert features([touch], MARCH)["contacts_30d"] == 0
+    assert features([touch, corrected], MARCH)["days_since_contact"] == 9

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from events.holding import PurchaseRecorded
+from events.identity import CustomersMerged
 from events.prediction import ChurnScored
+from events.touch import TouchRecorded, TouchRetracted
 from ml import model as candidates
 from ml.explanation import pushes
 from ml.features import BY_NAME, features
@@ -37,6 +39,27 @@ def test_facts_after_the_moment_change_no_score(trained, shop, spec, fact):
     assert score(trained.model, before, spec.data_end) == score(
         trained.model, {c: shop[c] for c in before}, spec.data_end
     )
+
+
+def test_a_retraction_changes_a_score_only_after_it_was_known(trained, fact, spec):
+    at = spec.data_end
+    bought = fact(PurchaseRecorded(), at - timedelta(days=10))
+    touch = fact(TouchRecorded(reason="complaint.price", outcome="unresolved"), at - timedelta(days=3))
+    retracted = fact(TouchRetracted(touch_id=touch.event_id, why="a test"), at, number=1)
+    later = at + timedelta(microseconds=1)
+    history = {"a": [bought, touch, retracted]}
+    assert score(trained.model, history, at) == score(trained.model, {"a": [bought, touch]}, at)
+    assert score(trained.model, history, later) == score(trained.model, {"a": [bought]}, later)
+
+
+def test_one_who_was_absorbed_is_scored_until_that_was_known(trained, fact, spec):
+    at = spec.data_end
+    bought = fact(PurchaseRecorded(), at - timedelta(days=10))
+    merged = fact(CustomersMerged(survivor="a", absorbed="b"), at, number=1)
+    histories = {"a": [bought, merged], "b": [bought, merged]}
+    later = at + timedelta(microseconds=1)
+    assert {one.customer for one in score(trained.model, histories, at)} == {"a", "b"}
+    assert {one.customer for one in score(trained.model, histories, later)} == {"a"}
 
 
 def test_the_ranking_does_not_know_what_customers_are_called(trained, shop, spec, scores):
