@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -158,7 +158,8 @@ def _candidate(
     one: _Seen, workspace: Workspace, purpose: ListPurpose, moment: datetime, currency: str
 ) -> Candidate:
     score = one.churn
-    reasons: tuple[ScoreReason, ...] = score.reasons if score else ()
+    reasons = _speaking_for(purpose, score.reasons if score else ())
+    value = _value(one, score, workspace, purpose, moment, currency) if score else None
     events = (score.event_id if score else "", one.entry.because, one.last_because)
     if score is None:
         probability, order = None, 0
@@ -168,11 +169,25 @@ def _candidate(
         probability, order = round(1 - score.probability, DIGITS), -score.rank
     return Candidate(
         customer=one.customer, stage=one.entry.stage, reachable=one.reachable, probability=probability,
-        value=_value(one, score, workspace, purpose, moment, currency) if score else None,
+        value=value,
         because=(one.entry.rule, *(_NO_CODE.sub("_", reason.feature) for reason in reasons)),
-        why=tuple(reason.says for reason in reasons),
+        why=(*_in_words(one.entry, value, currency), *(reason.says for reason in reasons)),
         because_events=tuple(dict.fromkeys(event for event in events if event)), order=order,
     )  # fmt: skip
+
+
+def _speaking_for(purpose: ListPurpose, reasons: Sequence[ScoreReason]) -> list[ScoreReason]:
+    """Why somebody may leave, or may come back; what speaks against it is no reason to be on the list."""
+    towards = 1 if purpose == "retention" else -1
+    return [reason for reason in reasons if reason.contribution * towards > 0]
+
+
+def _in_words(entry: StageEntry, value: Decimal | None, currency: str) -> Iterator[str]:
+    """What holds for every candidate: the stage with its rule, and the money at stake."""
+    rule = entry.rule.replace("_", " ")
+    yield f"{entry.stage.replace('_', ' ')} since {entry.since:%Y-%m-%d}: {rule}"
+    if value is not None:
+        yield f"{value} {currency} at stake".replace("  ", " ")
 
 
 def _value(

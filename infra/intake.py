@@ -22,11 +22,16 @@ from models.errors import Refused
 
 EVENT_BYTES = 256 * 1024
 """A larger event would block the relay for ever."""
+IDENTIFIERS = 20
+"""No person shows more of them at once; every one costs a look under the journal's lock."""
 
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 NO_NUL = r"^[^\x00]*$"
 AHEAD = timedelta(hours=24)
 """How far a sender's clock may run ahead of ours."""
+
+WRONG_PART = {"identifier_kind": "kind", "issuer_missing": "issuer"}
+"""Which part of an identifier a refusal is about, where it is not the value."""
 
 OWN_SOURCES = frozenset({"api", "identity", "train"})
 OWN_PREFIXES = ("policy:", "sweep:", "churn:", "target_list:")
@@ -71,7 +76,7 @@ class Inbound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     known_at: Moment | None = None
     known_assumed: bool = False
     origin: Origin = "live"
-    identifiers: list[InboundIdentifier] = []
+    identifiers: Annotated[list[InboundIdentifier], msgspec.Meta(max_length=IDENTIFIERS)] = []
     actor: Label = ""
     cause: Label = ""
     data: msgspec.Raw = msgspec.Raw(b"{}")
@@ -132,7 +137,9 @@ class Intake:
         except Undecodable as error:
             return Rejected(error.code, error.path, error.detail, raw, item.source, item.source_id)
         except Refused as error:
-            return Rejected(error.code, "$.identifiers", error.detail, raw, item.source, item.source_id)
+            return Rejected(
+                error.code, error.path or "$.identifiers", error.detail, raw, item.source, item.source_id
+            )
 
     def _pending(self, item: Inbound, raw: bytes, now: datetime) -> Pending:
         entry = registry.find(item.type)
@@ -168,8 +175,12 @@ class Intake:
     def identify(self, given: Sequence[InboundIdentifier]) -> tuple[IdentifierValues, ...]:
         """Normalised and hashed, strongest first, each once. Raises `Refused` for what is none."""
         seen: dict[tuple[str, str, str], IdentifierValues] = {}
-        for one in given:
-            clean = normalise(one.kind, one.issuer, one.value, self._region)
+        for number, one in enumerate(given):
+            try:
+                clean = normalise(one.kind, one.issuer, one.value, self._region)
+            except Refused as error:
+                part = WRONG_PART.get(error.code, "value")
+                raise Refused(error.code, error.detail, f"$.identifiers[{number}].{part}") from None
             ref = IdentifierRef(
                 kind=clean.kind, issuer=clean.issuer, facets=clean.facets,
                 hash=self._matcher.identifier(clean.kind, clean.issuer, clean.value),

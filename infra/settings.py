@@ -8,8 +8,10 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from zoneinfo import available_timezones
 
-from pydantic import Field, SecretStr
+from phonenumbers import SUPPORTED_REGIONS
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -42,6 +44,20 @@ class Settings(BaseSettings):
     matching_key: SecretStr = Field(
         default=SecretStr(""), description="Base64 of the 32 bytes that hash identifiers"
     )
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        if zone not in available_timezones():
+            raise ValueError(f"{zone!r} is no time zone: write one like Europe/Berlin (TOUCHSTONE_ZONE)")
+        return zone
+
+    @field_validator("region")
+    @classmethod
+    def _known_region(cls, region: str) -> str:
+        if region not in SUPPORTED_REGIONS:
+            raise ValueError(f"{region!r} is no region: write two letters like DE (TOUCHSTONE_REGION)")
+        return region
 
     @property
     def gateway_url(self) -> str:

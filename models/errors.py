@@ -2,11 +2,14 @@
 
 
 class Refused(Exception):
-    """A rule says no. `code` is stable and for programs, `detail` is a sentence for people."""
+    """A rule says no. `code` is stable and for programs, `detail` is a sentence for people.
 
-    def __init__(self, code: str, detail: str) -> None:
+    `path` is where in what was sent, if it can be said.
+    """
+
+    def __init__(self, code: str, detail: str, path: str = "") -> None:
         super().__init__(f"{code}: {detail}")
-        self.code, self.detail = code, detail
+        self.code, self.detail, self.path = code, detail, path
 
 
 class Conflict(Exception):

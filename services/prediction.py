@@ -10,13 +10,15 @@ from msgspec import Struct
 from infra import populations
 from infra.ids import derived_id
 from infra.workspace import Workspace
-from ml.artifacts import Artifact, load, train_once
+from ml.artifacts import Artifact, ArtifactRefused, load, train_once
 from ml.scoring import Score, score
 from ml.timeline import absorbed, told
 from ml.training import TooLittleHistory, spec_for
+from models.errors import Refused
 from models.ports import By, Write
 
 CHUNK = 2_000
+CURE = "Delete the folder and run `touchstone train` again"
 
 
 class Scoring(Struct, frozen=True, kw_only=True):
@@ -46,6 +48,9 @@ def train(
     The same histories, rules and code give the artifact that is there already. `until` (exclusive)
     ends the data; by default the day after the last event.
     """
+    _not_ahead(workspace, until)
+    if horizon_days < 1:
+        raise Refused("horizon", "the horizon is a number of days, 1 or more")
     histories = populations.histories(workspace.engine, issuer)
     ends = [(events[0], events[-1]) for history in histories.values() if (events := told(history))]
     moments = [one.occurred_at for both in ends for one in both]
@@ -53,13 +58,47 @@ def train(
         raise TooLittleHistory("the journal has no events of these customers: import or send some first")
     end = until or day_after(max(moments))
     spec = spec_for(min(moments), end, horizon_days=horizon_days)
-    artifact = train_once(histories, spec, artifacts_folder(workspace), code=code_revision())
-    registered = artifact.registered()
-    by = By(source="train", source_id=artifact.card.id, actor="touchstone train", origin="replay")
-    workspace.log.record_batch([
-        (by, [Write(stream=f"artifact-{artifact.card.id}", expected=0, events=[(registered, end)])])
-    ])  # fmt: skip
+    folder = artifacts_folder(workspace)
+    there = {path.name for path in folder.glob("*")}
+    artifact = train_once(histories, spec, folder, code=code_revision())
+    _register(workspace, artifact, end, found=artifact.path.name in there)
     return artifact
+
+
+def trusted(workspace: Workspace, path: Path) -> Artifact:
+    """The artifact in a folder, if its card is one that was registered in this workspace.
+
+    Raises `ml.artifacts.ArtifactRefused`, with the folder and the cure.
+    """
+    try:
+        artifact = load(path)
+    except ArtifactRefused as error:
+        raise ArtifactRefused(error.code, f"{path}: {error.detail}. {CURE}") from None
+    known = {one.event.sha256 for one in workspace.log.stream(f"artifact-{artifact.card.id}")}
+    if artifact.sha256 not in known:
+        sentence = "its card is not the one that was registered here when it was trained"
+        raise ArtifactRefused("artifact.not_registered", f"{path}: {sentence}. {CURE}")
+    return artifact
+
+
+def _register(workspace: Workspace, artifact: Artifact, at: datetime, *, found: bool) -> None:
+    """Once for each file that a training left: the same training done again may differ in its bytes.
+
+    One that was found in its folder and not made now must be registered already, if any was.
+    """
+    stream = f"artifact-{artifact.card.id}"
+    history = workspace.log.stream(stream)
+    if found and history:
+        trusted(workspace, artifact.path)
+        return
+    by = By(
+        source="train",
+        source_id=f"{artifact.card.id}:{artifact.sha256}",
+        actor="touchstone train",
+        origin="replay",
+    )
+    write = Write(stream=stream, expected=len(history), events=[(artifact.registered(), at)])
+    workspace.log.record_batch([(by, [write])])
 
 
 def score_everyone(
@@ -71,6 +110,7 @@ def score_everyone(
     and ranked as what it was, but its prediction is not recorded: it would stand in the survivor's
     history beside the survivor's own.
     """
+    _not_ahead(workspace, as_of)
     live = as_of is None
     moment = as_of or workspace.clock.now()
     spec = artifact.card.spec
@@ -101,12 +141,18 @@ def score_everyone(
     )
 
 
+def _not_ahead(workspace: Workspace, moment: datetime | None) -> None:
+    """What is recorded as of a moment that has not come would stand in front of everything to come."""
+    if moment is not None and moment > workspace.clock.now():
+        raise Refused("as_of_ahead", "this moment has not come yet: give one of the past, or none for now")
+
+
 def newest_artifact(workspace: Workspace) -> Artifact:
     """The artifact trained last in this workspace. Raises FileNotFoundError with the cure."""
     folders = [path for path in artifacts_folder(workspace).glob("*") if (path / "card.json").exists()]
     if not folders:
         raise FileNotFoundError("no model was trained here yet: run `touchstone train` first")
-    return load(max(folders, key=lambda path: (path / "card.json").stat().st_mtime))
+    return trusted(workspace, max(folders, key=lambda path: (path / "card.json").stat().st_mtime))
 
 
 def day_after(at: datetime) -> datetime:

@@ -46,8 +46,10 @@ def normalise(kind: str, issuer: str, value: str, region: str) -> Normalised:
     if kind not in STRENGTH:
         raise Refused("identifier_kind", f"the kinds of identifiers are {', '.join(STRENGTH)}")
     text = unicodedata.normalize("NFKC", value).strip() if len(value) <= LONGEST else ""
-    if not text or len(text) > LONGEST:
-        raise Refused("identifier_empty", f"the {kind} is empty or longer than {LONGEST} characters")
+    if not text or len(text) > LONGEST or "\x00" in text:
+        raise Refused(
+            "identifier_empty", f"the {kind} is empty, longer than {LONGEST} characters, or no text"
+        )
     match kind:
         case "phone":
             return _phone(text, region)

@@ -50,6 +50,7 @@ class Commands:
             cause=cause,
         )  # fmt: skip
         said = body.model_dump(include={"subject", "value", "currency", "captured_by"})
+        self._refuse_another_person(one, customer, body)
         return self._give(command, by, "opportunity.captured", said, log)
 
     def give(
@@ -84,6 +85,22 @@ class Commands:
             if e.source == by.source and e.source_id.partition(":")[0] == by.source_id
         ]
         return CommandAnswer(**answer, recorded=recorded)
+
+    def _refuse_another_person(self, opportunity_id: str, customer: str, body: CaptureBody) -> None:
+        """A used key with another person behind it is a second lead, not a repeat: it must not vanish."""
+        history = self._workspace.log.stream(_stream(opportunity_id))
+        if not history:
+            return
+        whose = self._views.survivor(history[0].customer) if history[0].customer else ""
+        if body.identifiers:
+            refs = self._workspace.intake.identify(
+                [InboundIdentifier(one.kind, one.value, one.issuer) for one in body.identifiers]
+            )
+            same = whose in {found.customer for found in self._views.find([one.ref.key for one in refs])}
+        else:
+            same = (self._views.survivor(customer) if customer else "") == whose
+        if not same:
+            raise REUSED
 
     def _touched(self, touch_id: str) -> tuple[str, str]:
         """Whose touch it was, and its id as the cause."""

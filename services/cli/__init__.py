@@ -3,22 +3,33 @@
 import logging
 
 import typer
+from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 
 from infra.telemetry import configure_logging
+from models.errors import Refused, Unavailable
 
 app = typer.Typer(
     name="touchstone",
     help="An event-sourced CRM: every touch recorded once, everything else derived from it.",
     no_args_is_help=True,
-    pretty_exceptions_show_locals=False,
+    pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
 
 
 def main() -> None:
     """Entry point of the `touchstone` command."""
-    from services.cli import commands
+    from services.cli import commands, running
 
     configure_logging(logging.WARNING)
     commands.register(app)
-    app()
+    try:
+        app()
+    except Refused as error:
+        running.say_wrong(error.detail)
+    except ValidationError as error:  # a setting: name it, and what it should be
+        for one in error.errors():
+            running.say_wrong(f"{one['loc'][0]}: {one['msg']}")
+    except (Unavailable, OSError, SQLAlchemyError) as error:
+        running.say_wrong(str(error).splitlines()[0])

@@ -1,4 +1,4 @@
-"""list build, list show: target lists from the command line."""
+"""list build: target lists from the command line."""
 
 from pathlib import Path
 from typing import Annotated

@@ -11,6 +11,8 @@ import typer
 from msgspec import Struct
 from rich.console import Console
 
+from infra.local.kafka import LocalKafka
+from infra.local.postgres import LocalPostgres
 from infra.settings import Settings
 from infra.workspace import Workspace, open_workspace
 from services.cli.stack import Stack
@@ -100,17 +102,38 @@ def workspace() -> Workspace:
 
 
 def fail(sentence: str) -> NoReturn:
-    """Say what is wrong and end with status 1."""
-    console.print(f"[red]{sentence}[/red]", soft_wrap=True)
+    """Say what is wrong and end the command with status 1."""
+    console.print(sentence, style="red", markup=False, soft_wrap=True)
     raise typer.Exit(1)
 
 
+def say_wrong(sentence: str) -> NoReturn:
+    """Say what is wrong and end the program with status 1."""
+    console.print(sentence, style="red", markup=False, soft_wrap=True)
+    raise SystemExit(1)
+
+
 def stop(var: Path) -> bool:
-    """Ask the stack of this folder to end and wait for it; False where none runs."""
+    """Ask the stack of this folder to end and wait for it; False where nothing runs.
+
+    Servers that outlived a killed `up` are stopped too.
+    """
     told = running(var)
     if told is None:
-        return False
+        return _stop_left_over(var)
     process = psutil.Process(told.pid)
     process.send_signal(signal.SIGTERM)
     process.wait(30)
     return True
+
+
+def _stop_left_over(var: Path) -> bool:
+    servers: list[LocalPostgres | LocalKafka] = []
+    if (var / "postgres").exists():
+        servers.append(LocalPostgres(var / "postgres"))
+    if (var / "kafka").exists():
+        servers.append(LocalKafka(var / "kafka"))
+    alive = [server for server in servers if server.alive()]
+    for server in alive:
+        server.stop()
+    return bool(alive)

@@ -54,6 +54,8 @@ def start(settings: Settings, *, no_kafka: bool) -> stack.Stack:
     """Start a stack and tell the other commands; a failure ends with a sentence."""
     try:
         held = stack.start(settings, no_kafka=no_kafka, say=lambda sentence: console.print(sentence))
+    except ValueError as error:  # the rules, or a key
+        running.fail(str(error))
     except (Unavailable, StartFailed) as error:
         running.fail(f"{error}. `touchstone doctor` says what is missing.")
     running.announce(held)

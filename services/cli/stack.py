@@ -15,8 +15,9 @@ from infra.local.kafka import JarsMissing, LocalKafka
 from infra.local.postgres import LocalPostgres
 from infra.migrating import migrate
 from infra.settings import Settings
-from infra.supervisor import Spec, Supervisor
+from infra.supervisor import Keeper, Spec, Supervisor
 from infra.topics_admin import create_topics
+from models.domain.rules import load_rules
 from models.errors import Unavailable
 
 GATEWAY = Spec("gateway", "services.gateway")
@@ -36,9 +37,11 @@ class Stack:
     supervisor: Supervisor
     postgres: LocalPostgres | None
     kafka: LocalKafka | None
+    keeper: Keeper
 
     def stop(self) -> None:
         """End our processes first, then the servers that we started."""
+        self.keeper.stop()
         self.supervisor.stop()
         if self.kafka is not None:
             self.kafka.stop()
@@ -48,6 +51,7 @@ class Stack:
 
 def start(settings: Settings, *, no_kafka: bool, say: Say) -> Stack:
     """Start what is not given, migrate, create the topics, run the processes, wait until they answer."""
+    load_rules(settings.workspace)  # a mistake in them is told now, not by a process that ends
     var = settings.var.resolve()
     var.mkdir(parents=True, exist_ok=True)
     postgres = kafka = None
@@ -71,8 +75,11 @@ def start(settings: Settings, *, no_kafka: bool, say: Say) -> Stack:
         _prepare(settings)
         specs = [GATEWAY, API, WORKER, *([RELAY] if bootstrap else [])]
         supervisor = Supervisor(specs, var / "logs", environment(settings))
-        stack = Stack(settings, supervisor, postgres, kafka)
+        servers = {"PostgreSQL": postgres, "Apache Kafka": kafka}
+        keeper = Keeper({name: server for name, server in servers.items() if server is not None})
+        stack = Stack(settings, supervisor, postgres, kafka, keeper)
         supervisor.start()
+        keeper.start()
     except BaseException:
         for server in (kafka, postgres):
             if server is not None:

@@ -114,7 +114,8 @@ def train(
     until: Annotated[str, typer.Option("--as-of", help="Use what was known before this moment.")] = "",
 ) -> None:
     """Train the churn model on earlier cut dates and judge it on a later one, beside recency alone."""
-    from ml.reports import caveats, metrics_table  # loaded when needed: they take seconds
+    from ml.artifacts import ArtifactRefused  # loaded when needed: they take seconds
+    from ml.reports import caveats, metrics_table
     from ml.training import TooLittleHistory
     from services import prediction
 
@@ -124,7 +125,7 @@ def train(
             artifact = prediction.train(
                 held, issuer or None, until=moment(until) if until else None, horizon_days=horizon
             )
-    except (TooLittleHistory, ValueError) as error:
+    except (ArtifactRefused, TooLittleHistory) as error:
         fail(str(error))
     finally:
         held.close()
@@ -146,12 +147,12 @@ def score(
     ] = None,
 ) -> None:
     """Score every customer with the newest artifact, and record a prediction with its reasons for each."""
-    from ml.artifacts import ArtifactRefused, load  # loaded when needed: they take seconds
+    from ml.artifacts import ArtifactRefused  # loaded when needed: they take seconds
     from services import prediction
 
     held = workspace()
     try:
-        model = load(artifact) if artifact else prediction.newest_artifact(held)
+        model = prediction.trusted(held, artifact) if artifact else prediction.newest_artifact(held)
         with console.status("Scoring"):
             done = prediction.score_everyone(held, model, moment(as_of) if as_of else None, issuer or None)
     except (ArtifactRefused, FileNotFoundError) as error:

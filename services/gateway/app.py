@@ -4,8 +4,10 @@ import asyncio
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response, Security
+from fastapi.security import HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.exceptions import HTTPException
 
 from infra.database import wait_until_ready
 from infra.door import RECEIVED, VERDICTS, Answer
@@ -31,7 +33,7 @@ def create_app(workspace: Workspace) -> FastAPI:
     door = workspace.door(DOOR)
     waiting = 0
 
-    def allowed(request: Request) -> None:
+    def allowed(request: Request, _: Annotated[Any, Security(HTTPBearer(auto_error=False))]) -> None:
         if not may_call(key_of(request.headers), workspace.settings.keys):
             raise BadBody(401, "no_key", "send a key of this workspace: Authorization: Bearer KEY")
 
@@ -52,12 +54,12 @@ def create_app(workspace: Workspace) -> FastAPI:
     }  # fmt: skip
 
     @app.post("/v1/touches", tags=["in"], **options)
-    async def record_touches(request: Request, _: Annotated[None, Depends(allowed)]) -> Response:
+    async def record_touches(request: Request, _: Annotated[None, Security(allowed)]) -> Response:
         """Record touches: what happened between a customer and the company on any channel."""
         return await receive(request)
 
     @app.post("/v1/facts", tags=["in"], **options)
-    async def record_facts(request: Request, _: Annotated[None, Depends(allowed)]) -> Response:
+    async def record_facts(request: Request, _: Annotated[None, Security(allowed)]) -> Response:
         """Record other facts: purchases, holdings, usage, bills, consents, answers, imported history."""
         return await receive(request)
 
@@ -79,6 +81,11 @@ def create_app(workspace: Workspace) -> FastAPI:
             VERDICTS.labels(DOOR, "refused").inc()
         retry = {"Retry-After": "2"} if error.status == 429 else {}
         return _problem(error.status, error.code, error.detail, retry)
+
+    @app.exception_handler(HTTPException)
+    async def no_such_door(_: Request, error: HTTPException) -> Response:
+        detail = f"{error.detail}: events go to POST /v1/touches or /v1/facts"
+        return _problem(error.status_code, "no_such_door", detail, dict(error.headers or {}))
 
     @app.exception_handler(Unavailable)
     async def unavailable(_: Request, error: Unavailable) -> Response:
@@ -103,4 +110,4 @@ def _json(status: int, body: Any, headers: dict[str, str] | None = None) -> Resp
 
 
 def _problem(status: int, code: str, detail: str, headers: dict[str, str]) -> Response:
-    return _json(status, {"code": code, "detail": detail, "message": detail}, headers)
+    return _json(status, {"code": code, "path": "$", "detail": detail, "message": detail}, headers)

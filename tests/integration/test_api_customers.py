@@ -253,3 +253,19 @@ def test_a_search_for_what_is_none_is_refused_and_never_repeats_it(api):
         assert (answer.status_code, answer.json()["code"]) == (422, code), asked
         assert "ann" not in answer.text
         assert '"12' not in answer.text
+
+
+def test_what_a_senders_fast_clock_told_is_not_yet_there(workspace, clock, api):
+    """A sender may run up to a day ahead; until then its events have not happened."""
+    who = account("9")
+    soon = clock.now() + timedelta(hours=20)
+    (answer, _) = send(
+        workspace,
+        purchase("1", who, at=clock.now() - timedelta(hours=1), origin="live"),
+        purchase("2", who, at=soon, origin="live"),
+    )
+    fold(workspace)
+    path = f"/v1/customers/{answer.customer}"
+    assert read(api, path)["value"] == read(api, path, as_of=clock.now().isoformat())["value"]
+    clock.pass_time(hours=21)
+    assert read(api, path)["value"][0]["purchases"] == 2

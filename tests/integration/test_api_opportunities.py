@@ -271,3 +271,12 @@ def test_the_board_as_of_a_moment_is_what_stood_on_it_then(workspace, clock, api
     routed = boards[2][0].isoformat()
     assert read(api, "/v1/pipeline", as_of=routed, department="corporate")["totals"]["open"] == 1
     assert read(api, "/v1/pipeline", as_of=routed, department="wholesale")["totals"]["open"] == 0
+
+
+def test_a_used_key_with_another_person_behind_it_is_heard(api):
+    """Two leads alike in everything but the person: the second must not vanish behind the first."""
+    lead = {"subject": "leased_line", "value": 100, "currency": "EUR"}
+    post(api, "/v1/opportunities", "k", **lead, identifiers=[phone()])
+    post(api, "/v1/opportunities", "k", **lead, identifiers=[phone()])
+    other = post(api, "/v1/opportunities", "k", status=422, **lead, identifiers=[phone("+1 415 555 2672")])
+    assert other["code"] == "idempotency_key.reused"

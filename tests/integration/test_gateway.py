@@ -79,20 +79,21 @@ BAD_ITEMS = {
         "quarantined", "origin", "$.origin",
     ),
     "a phone that is none": (
-        raw(identifiers='[{"kind":"phone","value":"12"}]'), "quarantined", "phone_invalid", "$.identifiers",
+        raw(identifiers='[{"kind":"phone","value":"12"}]'), "quarantined", "phone_invalid", "$.identifiers[0].value",
     ),
     "a mail address that is none": (
-        raw(identifiers='[{"kind":"email","value":"at home"}]'), "quarantined", "email_invalid", "$.identifiers",
+        raw(identifiers='[{"kind":"email","value":"at home"}]'),
+        "quarantined", "email_invalid", "$.identifiers[0].value",
     ),
     "an account of no issuer": (
-        raw(identifiers='[{"kind":"account","value":"7"}]'), "quarantined", "issuer_missing", "$.identifiers",
+        raw(identifiers='[{"kind":"account","value":"7"}]'), "quarantined", "issuer_missing", "$.identifiers[0].issuer",
     ),
     "an identifier of no kind": (
-        raw(identifiers='[{"kind":"\\u0000","value":""}]'), "quarantined", "identifier_kind", "$.identifiers",
+        raw(identifiers='[{"kind":"\\u0000","value":""}]'), "quarantined", "identifier_kind", "$.identifiers[0].kind",
     ),
     "an identifier of 10^5 characters": (
         raw(identifiers=f'[{{"kind":"email","value":"{" " * 100_000}a@b.cc"}}]'),
-        "quarantined", "identifier_empty", "$.identifiers",
+        "quarantined", "identifier_empty", "$.identifiers[0].value",
     ),
     "U+0000 in a text": (raw(data='{"text":"a\\u0000b"}'), "quarantined", "invalid", "$.data"),
     "U+0000 in the source id": (raw("a\x00b"), "quarantined", "invalid", "$.source_id"),
@@ -361,3 +362,15 @@ def test_a_correction_to_an_impossible_moment_is_kept_out(workspace, moment):
 def test_a_sender_cannot_speak_for_our_own_rules(workspace, source):
     (answer,) = send(workspace, item("1", phone(), source=source))
     assert (answer.verdict, answer.code, answer.path) == ("quarantined", "source_reserved", "$.source")
+
+
+def test_one_touch_cannot_bring_a_crowd_of_identifiers(workspace):
+    """Each costs a look under the journal's lock, where everybody waits."""
+    crowd = [{"kind": "cookie", "issuer": "web", "value": str(n)} for n in range(21)]
+    (answer,) = send(workspace, item("1", *crowd))
+    assert (answer.verdict, answer.code, answer.path) == ("quarantined", "invalid", "$.identifiers")
+
+
+def test_an_unknown_door_says_where_the_doors_are(gateway):
+    answer = gateway.get("/v2/touch")
+    assert (answer.status_code, answer.json()["code"]) == (404, "no_such_door")

@@ -35,7 +35,7 @@ def test_a_phone_number_shows_country_and_line_and_its_zone_where_there_is_only_
     assert "zone" not in normalise("phone", "", "+1 800 555 0199", "US").facets
 
 
-@pytest.mark.parametrize("text", ["12", "not a number", "+1 415", "+999 12345678", "1" * 300, "\x00"])
+@pytest.mark.parametrize("text", ["12", "not a number", "+1 415", "+999 12345678", "1" * 300])
 def test_a_phone_that_is_none_is_refused(text):
     with pytest.raises(Refused, match="phone_invalid") as refused:
         value("phone", text)
@@ -96,3 +96,9 @@ def test_the_comparable_form_of_a_comparable_form_is_itself(kind, text):
     except Refused:
         return
     assert normalise(kind, once.issuer or "shop", once.value, "DE") == once
+
+
+@pytest.mark.parametrize("kind", STRENGTH)
+def test_no_identifier_holds_the_character_that_no_table_can(kind):
+    with pytest.raises(Refused, match="identifier_empty"):
+        normalise(kind, "shop", "7\x00", "US")

@@ -79,3 +79,30 @@ def test_stop_leaves_no_process_though_the_watching_thread_died(tmp_path, env):
     one.stop()
     assert one.pids() == {}
     assert set(psutil.Process().children()) == before
+
+
+class Falls:
+    """A server that ended by accident, and whose first start fails."""
+
+    def __init__(self):
+        self.runs, self.starts, self.up = False, 0, threading.Event()
+
+    def alive(self):
+        return self.runs
+
+    def start(self):
+        self.starts += 1
+        if self.starts == 1:
+            raise OSError("not yet")
+        self.runs = True
+        self.up.set()
+
+
+def test_a_local_server_that_ended_is_started_again_until_it_runs(monkeypatch):
+    monkeypatch.setattr(supervising, "KEEP_SECONDS", 0.01)
+    server = Falls()
+    keeper = supervising.Keeper({"PostgreSQL": server})
+    keeper.start()
+    assert server.up.wait(10)
+    keeper.stop()
+    assert server.starts == 2

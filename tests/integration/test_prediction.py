@@ -1,0 +1,55 @@
+"""Training and scoring over a workspace: what is recorded, and what is refused."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ml.artifacts import ArtifactRefused
+from models.errors import Refused
+from services import prediction
+from tests.support.clock import MONDAY
+from tests.support.sending import account, purchase, send
+
+END = datetime(2025, 7, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def shop(workspace):
+    """A year and a half of purchases by 240 customers; some stop early, some go on."""
+    items, first = [], datetime(2024, 1, 2, tzinfo=UTC)
+    for who in range(240):
+        gap, last = 12 + who % 7 * 9, 60 + who * 37 % 480
+        for number, day in enumerate(range(who % 30, last, gap)):
+            at = first + timedelta(days=day)
+            items.append(purchase(f"{who}-{number}", account(str(who)), at=at, amount=str(5 + who % 40)))
+    for start in range(0, len(items), 1000):
+        send(workspace, *items[start : start + 1000])
+    return workspace
+
+
+def test_training_again_registers_nothing_new_and_scoring_again_records_nothing(shop):
+    artifact = prediction.train(shop, "shop", until=END)
+    first = prediction.score_everyone(shop, artifact, END, "shop")
+    head = shop.journal.head()
+    assert first.new == len(first.scores) == 240
+    again = prediction.score_everyone(shop, prediction.train(shop, "shop", until=END), END, "shop")
+    assert (again.run, again.new, shop.journal.head()) == (first.run, 0, head)
+
+
+def test_an_artifact_whose_card_was_changed_is_refused_with_the_cure(shop):
+    artifact = prediction.train(shop, "shop", until=END)
+    assert prediction.newest_artifact(shop).sha256 == artifact.sha256
+    card = artifact.path / "card.json"
+    card.write_text(card.read_text().replace('"horizon_days": 180', '"horizon_days": 7', 1))
+    for refuse in (prediction.newest_artifact, lambda held: prediction.train(held, "shop", until=END)):
+        with pytest.raises(ArtifactRefused, match="touchstone train"):
+            refuse(shop)
+
+
+def test_nothing_is_foretold_as_of_a_moment_that_has_not_come(shop):
+    ahead = MONDAY + timedelta(days=1)
+    with pytest.raises(Refused, match="as_of_ahead"):
+        prediction.train(shop, "shop", until=ahead)
+    artifact = prediction.train(shop, "shop", until=END)
+    with pytest.raises(Refused, match="as_of_ahead"):
+        prediction.score_everyone(shop, artifact, ahead, "shop")
