@@ -8,6 +8,7 @@ from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
+from aiokafka.structs import ConsumerRecord
 from sqlalchemy import Engine, select
 
 from events.envelope import Envelope
@@ -130,11 +131,11 @@ class KafkaFeed:
     async def _identity(self) -> str:
         return await asyncio.to_thread(topic_id, self._bootstrap, self._topic)
 
-    def _decode(self, records: Sequence[object]) -> list[Envelope]:
+    def _decode(self, records: Sequence[ConsumerRecord[bytes, bytes]]) -> list[Envelope]:
         return [
-            to_envelope(record.value, record.headers)  # type: ignore[attr-defined]
+            to_envelope(record.value or b"", record.headers)
             for record in records
-            if not self._live_only or ("ts_origin", b"live") in record.headers  # type: ignore[attr-defined]
+            if not self._live_only or ("ts_origin", b"live") in record.headers
         ]
 
 

@@ -23,6 +23,22 @@ FLOOR = -1
 """The row of no partition: which feed is read, and the position up to which all is done, whatever the feed."""
 
 
+def begin(engine: Engine) -> None:
+    """At their very first deployment policies begin at the journal's head: what was, stays as it was.
+
+    Done before the first door opens, else what comes in until the first worker is up would be passed over.
+    """
+    with unavailable(), engine.begin() as connection:
+        head = connection.execute(select(journal_head.c.position)).scalar_one()
+        connection.execute(
+            text(
+                'INSERT INTO reader_position (reader, partition, topic_id, "offset", position, holder) '
+                "VALUES (:reader, :floor, '', 0, :head, '') ON CONFLICT DO NOTHING"
+            ),
+            {"reader": READER, "floor": FLOOR, "head": head},
+        )
+
+
 class PolicyRunner:
     """Feeds batches to the policies and hands their commands on."""
 
@@ -31,16 +47,8 @@ class PolicyRunner:
         self._decider = opportunity.decider(rules.opportunity)
 
     def begin(self) -> None:
-        """At its very first deployment a policy begins at the journal's head: what was, stays as it was."""
-        with unavailable(), self._engine.begin() as connection:
-            head = connection.execute(select(journal_head.c.position)).scalar_one()
-            connection.execute(
-                text(
-                    'INSERT INTO reader_position (reader, partition, topic_id, "offset", position, holder) '
-                    "VALUES (:reader, :floor, '', 0, :head, '') ON CONFLICT DO NOTHING"
-                ),
-                {"reader": READER, "floor": FLOOR, "head": head},
-            )
+        """See `begin`."""
+        begin(self._engine)
 
     def claim(self, partition: int, topic_id: str) -> int:
         """Where to go on in a partition. Positions compare within one feed only, so a partition of a feed not

@@ -61,6 +61,12 @@ class Opportunity(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.stage not in ("", *CLOSED)
 
 
+FOLDED: frozenset[type[Event]] = frozenset({
+    OpportunityCaptured, OpportunityImported, OpportunityRouted, OpportunityAccepted, OpportunityFollowedUp,
+    FollowUpMissed, OpportunityStaged, OpportunityValued, OpportunityWon, OpportunityLost, OpportunityReopened,
+})  # fmt: skip
+"""The events that `evolve` knows; a board folds the same."""
+
 CLOSED = ("won", "lost")
 INITIAL = Opportunity()
 

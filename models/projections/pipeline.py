@@ -3,20 +3,7 @@
 from collections.abc import Mapping
 
 from events.envelope import Envelope
-from events.opportunity import (
-    FollowUpMissed,
-    OpportunityAccepted,
-    OpportunityCaptured,
-    OpportunityFollowedUp,
-    OpportunityImported,
-    OpportunityLost,
-    OpportunityReopened,
-    OpportunityRouted,
-    OpportunityStaged,
-    OpportunityValued,
-    OpportunityWon,
-)
-from models.domain.opportunity import INITIAL, Opportunity, evolve
+from models.domain.opportunity import FOLDED, INITIAL, Opportunity, evolve
 from models.projections.projection import Projection
 
 
@@ -31,11 +18,7 @@ class Pipeline(Projection[PipelineRow]):
 
     name, generation, row = "pipeline", 1, PipelineRow
     nobodys = True
-    matches = frozenset({
-        OpportunityCaptured, OpportunityImported, OpportunityRouted, OpportunityAccepted,
-        OpportunityFollowedUp, FollowUpMissed, OpportunityStaged, OpportunityValued, OpportunityWon,
-        OpportunityLost, OpportunityReopened,
-    })  # fmt: skip
+    matches = FOLDED
 
     def key(self, envelope: Envelope, owner: str) -> str:
         """One row an opportunity."""

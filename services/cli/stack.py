@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 from sqlalchemy import text
 
+from infra import policy_runner
 from infra.database import engine_for
 from infra.local.kafka import JarsMissing, LocalKafka
 from infra.local.postgres import LocalPostgres
@@ -137,6 +138,8 @@ def _prepare(settings: Settings) -> None:
     for chain, url in (("workspace", settings.database_url), ("vault", settings.vault_url)):
         engine = engine_for(url)
         migrate(engine, chain)
+        if chain == "workspace":
+            policy_runner.begin(engine)
         engine.dispose()
     if settings.kafka_bootstrap:
         create_topics(settings.kafka_bootstrap, settings.topic_prefix)

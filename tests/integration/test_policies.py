@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 
 from events.topics import PARTITIONS
 from infra.feeds import JOURNAL, Batch
-from infra.policy_runner import PolicyRunner
+from infra.policy_runner import PolicyRunner, begin
 from infra.projector import Fenced
 from infra.sweeper import Sweeper
 from infra.workspace import open_workspace
@@ -89,6 +89,14 @@ def test_what_is_captured_is_routed_by_rule_for_its_customer(deployed):
     assert (routed.actor, routed.cause, routed.customer) == (
         "policy:opportunity", captured.event_id, caller.customer,
     )  # fmt: skip
+
+
+def test_what_is_captured_before_the_first_worker_comes_is_routed_when_it_does(workspace):
+    """Policies begin when the doors open, not when somebody first has time for them."""
+    begin(workspace.engine)
+    capture(workspace)
+    react(workspace)
+    assert told(workspace)[-1] == "opportunity.routed"
 
 
 def test_the_same_event_delivered_again_routes_nothing_twice(deployed):
