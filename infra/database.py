@@ -5,11 +5,17 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from psycopg import adapters
+from psycopg.adapt import Dumper
+from psycopg.pq import Format
 from sqlalchemy import Connection, Engine, Table, create_engine, text
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from models.errors import Unavailable
+
+_DIALECT = postgresql.dialect()
 
 
 def engine_for(url: str, *, pool: int = 5) -> Engine:
@@ -20,7 +26,11 @@ def engine_for(url: str, *, pool: int = 5) -> Engine:
     return create_engine(
         url, pool_size=pool, max_overflow=10, pool_pre_ping=True, pool_timeout=10,
         hide_parameters=True,  # an error's text ends in a log
-        connect_args={"connect_timeout": 5, "options": "-c timezone=UTC"},
+        connect_args={
+            "connect_timeout": 5, "options": "-c timezone=UTC",
+            # A server that is gone without a word is noticed after some ten seconds, not hours.
+            "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000,
+        },
     )  # fmt: skip
 
 
@@ -44,13 +54,31 @@ def unavailable() -> Iterator[None]:
 def copy_rows(
     connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]
 ) -> None:
-    """Write rows by COPY, in this connection's transaction."""
+    """Write rows by COPY, in this connection's transaction. A customer's or an event's id may be a string."""
     names = ", ".join(f'"{column}"' for column in columns)
+    statement = f'COPY "{table.name}" ({names}) FROM STDIN (FORMAT BINARY)'
+    with driver(connection).cursor() as cursor:
+        cursor.adapters.register_dumper(str, _IdDumper)
+        with cursor.copy(statement) as copy:
+            copy.set_types([table.c[column].type.compile(_DIALECT).lower() for column in columns])
+            for row in rows:
+                copy.write_row(row)
+
+
+def driver(connection: Connection) -> psycopg.Connection[Any]:
+    """The driver's own connection, in the same transaction: for COPY, and for reading in bulk."""
     raw = connection.connection.driver_connection
-    assert raw is not None
-    with raw.cursor() as cursor, cursor.copy(f'COPY "{table.name}" ({names}) FROM STDIN') as copy:
-        for row in rows:
-            copy.write_row(row)
+    assert isinstance(raw, psycopg.Connection)
+    return raw
+
+
+class _IdDumper(Dumper):
+    """Our ids are strings everywhere; to a column of UUIDs they go as their sixteen bytes."""
+
+    oid, format = adapters.types["uuid"].oid, Format.BINARY
+
+    def dump(self, obj: str) -> bytes:
+        return bytes.fromhex(obj.replace("-", ""))
 
 
 def wait_until_ready(engine: Engine) -> None:

@@ -4,17 +4,19 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 from sqlalchemy import Engine, select
 
+from events.codec import Undecodable
 from events.envelope import Envelope
 from infra.database import unavailable
 from infra.journal import envelope
-from infra.messages import to_envelope
+from infra.records import Strange
+from infra.records import read as read_record
 from infra.topics_admin import topic_id
 from models.errors import Unavailable
 from models.tables.journal import COLUMNS, journal
@@ -24,16 +26,23 @@ IDLE_SECONDS = 0.05
 LOOK_SECONDS = 30.0
 """Between two looks whether the topic that is read is still the one of that name."""
 JOURNAL = "journal"
+UNREADABLE = "an event that this process cannot read"
+Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Events of one partition, in order, and the offset from which to go on after them."""
+    """Events of one partition, in order, and the offset from which to go on after them.
+
+    Without that offset the reader's place stays where it is. `strange` is what was found among them and
+    is no event that this process can read.
+    """
 
     partition: int
     topic_id: str
     envelopes: Sequence[Envelope]
-    next_offset: int
+    next_offset: int | None
+    strange: Sequence[Strange] = ()
 
 
 Claim = Callable[[int, str], int]
@@ -65,7 +74,7 @@ class JournalFeed:
             if batch is None:
                 await asyncio.sleep(IDLE_SECONDS)
                 continue
-            self._position = batch.next_offset
+            self._position = batch.next_offset or self._position
             yield [batch]
 
     def _read(self) -> Batch | None:
@@ -78,8 +87,16 @@ class JournalFeed:
             ).all()
         if not rows:
             return None
-        wanted = [row for row in rows if row.origin == "live"] if self._live_only else rows
-        return Batch(0, JOURNAL, [envelope(row) for row in wanted], rows[-1].position)
+        envelopes, strange = [], []
+        for row in rows:
+            if self._live_only and row.origin != "live":
+                continue
+            try:
+                envelopes.append(envelope(row))
+            except Undecodable:
+                event_id = str(row.event_id)
+                strange.append(Strange("undecodable", UNREADABLE, b"", JOURNAL, event_id, event_id))
+        return Batch(0, JOURNAL, envelopes, rows[-1].position, strange)
 
 
 class KafkaFeed:
@@ -110,7 +127,7 @@ class KafkaFeed:
                 if claimer.failure is not None:
                     raise claimer.failure
                 found = [
-                    Batch(part.partition, identity, self._decode(records), records[-1].offset + 1)
+                    self._batch(part.partition, identity, records)
                     for part, records in fetched.items()
                     if records and claimer.follows(part, records[0].offset)
                 ]
@@ -120,6 +137,7 @@ class KafkaFeed:
                         TopicPartition(self._topic, batch.partition): batch.next_offset
                         for batch in found
                         if TopicPartition(self._topic, batch.partition) in consumer.assignment()
+                        and batch.next_offset is not None
                     })  # fmt: skip
         except KafkaError as error:
             raise Unavailable(
@@ -131,12 +149,18 @@ class KafkaFeed:
     async def _identity(self) -> str:
         return await asyncio.to_thread(topic_id, self._bootstrap, self._topic)
 
-    def _decode(self, records: Sequence[ConsumerRecord[bytes, bytes]]) -> list[Envelope]:
-        return [
-            to_envelope(record.value or b"", record.headers)
-            for record in records
-            if not self._live_only or ("ts_origin", b"live") in record.headers
-        ]
+    def _batch(self, partition: int, topic_id: str, records: Sequence[Record]) -> Batch:
+        """Whoever wants live events alone does not read the others, nor what is no event."""
+        envelopes, strange = [], []
+        for record in records:
+            if self._live_only and ("ts_origin", b"live") not in record.headers:
+                continue
+            match read_record(record, topic_id):
+                case Strange() as found:
+                    strange.append(found)
+                case envelope:
+                    envelopes.append(envelope)
+        return Batch(partition, topic_id, envelopes, records[-1].offset + 1, strange)
 
 
 class _Claimer(ConsumerRebalanceListener):

@@ -15,9 +15,11 @@ from sqlalchemy import Connection, select
 
 from events.envelope import Envelope
 from events.identity import CustomersMerged, CustomersUnmerged
+from infra.aside import PROJECTOR
 from infra.journal import envelope, read
 from models.tables.identity import customer
 from models.tables.journal import COLUMNS, journal
+from models.tables.set_aside import set_aside
 
 MERGING = (CustomersMerged.WIRE, CustomersUnmerged.WIRE)
 """What changes who is whom."""
@@ -92,8 +94,12 @@ def homes(ids: Iterable[str], merges: Iterable[Envelope]) -> dict[str, str]:
 def histories(
     connection: Connection, ids: Collection[str], streams: Collection[str] = ()
 ) -> Iterable[Envelope]:
-    """Every event recorded for these customer ids, and every one of these streams that is nobody's."""
-    columns = select(*(journal.c[name] for name in COLUMNS))
+    """Every event recorded for these customer ids, and every one of these streams that is nobody's.
+
+    Without what the projector set aside: it lies in quarantine until it can be folded.
+    """
+    left_out = select(set_aside.c.event_id).where(set_aside.c.reader == PROJECTOR)
+    columns = select(*(journal.c[name] for name in COLUMNS)).where(journal.c.event_id.not_in(left_out))
     for row in connection.execute(columns.where(journal.c.customer.in_(list(ids)))):
         yield envelope(row)
     if streams:

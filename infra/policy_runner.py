@@ -6,9 +6,13 @@ from sqlalchemy import Connection, Engine, func, select, text
 
 from events.envelope import Envelope
 from events.topics import PARTITIONS
+from infra import aside
+from infra.aside import POLICIES
 from infra.database import unavailable
 from infra.feeds import JOURNAL, Batch
+from infra.heart import Heart
 from infra.projector import Fenced
+from infra.watched import WatchedLog
 from models.domain import opportunity
 from models.domain.rules import Rules
 from models.errors import Conflict, Refused, Unavailable
@@ -18,7 +22,7 @@ from models.ports import By, Log
 from models.tables.journal import journal_head
 from models.tables.readers import reader_position
 
-READER = "policies"
+READER = POLICIES
 FLOOR = -1
 """The row of no partition: which feed is read, and the position up to which all is done, whatever the feed."""
 
@@ -42,8 +46,10 @@ def begin(engine: Engine) -> None:
 class PolicyRunner:
     """Feeds batches to the policies and hands their commands on."""
 
-    def __init__(self, engine: Engine, log: Log, policies: Sequence[Policy], rules: Rules) -> None:
-        self._engine, self._log, self._policies = engine, log, policies
+    def __init__(
+        self, engine: Engine, log: Log, policies: Sequence[Policy], rules: Rules, heart: Heart | None = None
+    ) -> None:
+        self._engine, self._log, self._policies, self._heart = engine, log, policies, heart or Heart()
         self._decider = opportunity.decider(rules.opportunity)
 
     def begin(self) -> None:
@@ -79,12 +85,12 @@ class PolicyRunner:
         Raises `Unavailable`, then the batches are to be given again; `Fenced` where another feed is read now.
         """
         for batch in batches:
-            done = self._position(batch)
+            done, passed_over = self._position(batch)
             for envelope in batch.envelopes:
-                if envelope.origin == "live" and envelope.position > done:
-                    for policy in self._policies:
-                        if type(envelope.event) in policy.matches:
-                            self._act(policy, envelope)
+                if envelope.position > done and envelope.event_id not in passed_over:
+                    self.consider(envelope)
+            if batch.next_offset is None:
+                continue
             highest = max((e.position for e in batch.envelopes), default=done)
             with unavailable(), self._engine.begin() as connection:
                 connection.execute(
@@ -96,20 +102,29 @@ class PolicyRunner:
                      "partition": batch.partition, "topic": batch.topic_id},
                 )  # fmt: skip
 
+    def consider(self, envelope: Envelope) -> None:
+        """Let every policy that matches react to an event; on history none ever does."""
+        for policy in self._policies:
+            if envelope.origin == "live" and type(envelope.event) in policy.matches:
+                self._act(policy, envelope)
+                self._heart.wait()
+
     def _act(self, policy: Policy, envelope: Envelope) -> None:
+        log = WatchedLog(self._log, self._heart, envelope.event_id)
         for number, reaction in enumerate(policy.react(envelope)):
             by = By(
                 source=f"policy:{policy.name}", source_id=f"{envelope.event_id}:{number}",
                 actor=f"policy:{policy.name}", cause=envelope.event_id, customer=envelope.customer,
             )  # fmt: skip
             try:
-                handle(self._log, self._decider, reaction.stream, reaction.command, by)
+                handle(log, self._decider, reaction.stream, reaction.command, by)
             except Refused:
                 continue  # the world moved on: what the policy wanted is no longer possible
             except Conflict as error:
                 raise Unavailable(f"{reaction.stream} keeps moving on") from error
 
-    def _position(self, batch: Batch) -> int:
+    def _position(self, batch: Batch) -> tuple[int, frozenset[str]]:
+        """Up to where all is done, and what lies aside."""
         with unavailable(), self._engine.connect() as connection:
             found = connection.execute(
                 select(reader_position.c.position).where(
@@ -117,9 +132,9 @@ class PolicyRunner:
                     reader_position.c.topic_id == batch.topic_id,
                 )
             ).scalar()  # fmt: skip
-        if found is None:
-            raise Fenced
-        return int(found)
+            if found is None:
+                raise Fenced
+            return int(found), aside.held(connection, READER)
 
 
 def _floor(connection: Connection, topic_id: str) -> int:

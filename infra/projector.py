@@ -11,9 +11,11 @@ from sqlalchemy import Connection, Engine, select, text
 
 from events.envelope import Envelope, Order
 from events.identity import CustomersMerged, CustomersUnmerged
-from infra import histories, identity_store
+from infra import aside, histories, identity_store
+from infra.aside import PROJECTOR
 from infra.database import unavailable
 from infra.feeds import Batch
+from infra.heart import Heart
 from infra.histories import owner_now
 from infra.view_store import ViewStore
 from models.domain.history import CHANGING, effective
@@ -21,7 +23,7 @@ from models.errors import Unavailable
 from models.projections.projection import Projection, play
 from models.tables.readers import reader_position
 
-READER = "projector"
+READER = PROJECTOR
 FOLDED = Counter("touchstone_folded_total", "Events folded into the views", ["how"])
 TRIES = 20
 SLICE = 200
@@ -49,10 +51,15 @@ class _Plan:
 
 
 class Projector:
-    """Folds batches. `holder` names this process; the last to claim a partition is its only writer."""
+    """Folds batches. `holder` names this process; the last to claim a partition is its only writer.
 
-    def __init__(self, engine: Engine, projections: Sequence[Projection[Any]], holder: str) -> None:
-        self._engine, self._holder = engine, holder
+    `heart` is told of every event before it is folded, so that one that holds us up is known by its id.
+    """
+
+    def __init__(
+        self, engine: Engine, projections: Sequence[Projection[Any]], holder: str, heart: Heart | None = None
+    ) -> None:
+        self._engine, self._holder, self._heart = engine, holder, heart or Heart()
         self._stores = [ViewStore(projection) for projection in projections]
 
     def claim(self, partition: int, topic_id: str) -> int:
@@ -83,13 +90,15 @@ class Projector:
 
     def _fold(self, connection: Connection, batches: Sequence[Batch]) -> None:
         self._hold(connection, batches)
-        envelopes = list({e.position: e for batch in batches for e in batch.envelopes}.values())
+        passed_over = aside.held(connection, READER)
+        delivered = {e.position: e for batch in batches for e in batch.envelopes}
+        envelopes = [e for e in delivered.values() if e.event_id not in passed_over]
         owners = _owners(connection, envelopes)
         absorbed = {e.event.absorbed for e in envelopes if isinstance(e.event, CustomersMerged)}
         heads = _lock(connection, absorbed | {owner for found in owners.values() for owner in found})
         if _owners(connection, envelopes) != owners:
             raise Moved
-        new = _enter(connection, [e.position for e in envelopes])
+        new = _enter(connection, delivered)
         plans: dict[str, _Plan] = {}
         for one in envelopes:
             if one.position in new:
@@ -119,8 +128,19 @@ class Projector:
         if [(partition, self._holder) for partition in partitions] != [tuple(row) for row in held]:
             raise Fenced
 
+    def take_back(self, connection: Connection, event: Envelope) -> None:
+        """Fold an event that was set aside, as if it had never been late: its owner's history anew."""
+        aside.take_back(connection, READER, event.event_id)
+        owners = _owners(connection, [event])[event.position]
+        _lock(connection, owners)
+        if _owners(connection, [event])[event.position] != owners:
+            raise Moved
+        self.refold(connection, owners)
+
     def _advance(self, connection: Connection, batches: Sequence[Batch]) -> None:
         for batch in batches:
+            if batch.next_offset is None:
+                continue
             highest = max((e.position for e in batch.envelopes), default=0)
             connection.execute(
                 text(
@@ -145,9 +165,11 @@ class Projector:
             rows = {} if fresh else store.load(connection, keys)
             changed: dict[str, tuple[str, Any]] = {}
             for owner, e in wanted:
+                self._heart.handle(e.event_id)
                 key = projection.key(e, owner)
                 rows[key] = projection.apply(rows.get(key), e, owner)
                 changed[key] = (owner, rows[key])
+            self._heart.wait()
             store.write(connection, changed, fresh=fresh)
         FOLDED.labels("step").inc(sum(len(plan.new) for plan in plans))
         _set_heads(connection, {plan.owner: plan.new[-1].order for plan in plans})
@@ -176,7 +198,7 @@ class Projector:
             rows = {
                 key: (owner, row)
                 for owner, history in played.items()
-                for key, row in play(store.projection, history, owner).items()
+                for key, row in play(store.projection, self._heart.watch(history), owner).items()
             }
             store.write(connection, rows, fresh=True)
         FOLDED.labels("refold").inc(sum(len(history) for history in played.values()))
@@ -214,7 +236,7 @@ def _lock(connection: Connection, owners: Collection[str]) -> dict[str, Order]:
     return {owner: _order.decode(last) for owner, last in rows if last is not None}
 
 
-def _enter(connection: Connection, positions: Sequence[int]) -> set[int]:
+def _enter(connection: Connection, positions: Collection[int]) -> set[int]:
     """Enter events in the ledger; those that were really new."""
     if not positions:
         return set()

@@ -4,20 +4,24 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+import structlog
 from confluent_kafka import KafkaException, Producer
 from prometheus_client import Counter, Gauge
 from sqlalchemy import Engine, select, text
 
 from events.topics import events_topic, family_topic
 from infra.database import unavailable
+from infra.heart import Heart
 from infra.messages import Message, from_row
 from infra.topics_admin import topic_id
 from models.errors import Unavailable
 from models.tables.journal import COLUMNS, journal, journal_head
 from models.tables.readers import relay_checkpoint
 
+log = structlog.get_logger()
 BATCH = 5_000
 IDLE_SECONDS = 0.05
+WAIT_SECONDS = 1.0
 LOOK_EVERY = 200
 """Steps between two looks whether the topic is still the one that was filled; ten seconds when idle."""
 SENT = Counter("touchstone_relayed_total", "Journal events sent to Kafka")
@@ -30,8 +34,9 @@ class Relay:
     Uncompressed: a subscriber with plain aiokafka could not read lz4 or zstd without another package.
     """
 
-    def __init__(self, engine: Engine, bootstrap: str, prefix: str) -> None:
+    def __init__(self, engine: Engine, bootstrap: str, prefix: str, heart: Heart | None = None) -> None:
         self._engine, self._bootstrap, self._prefix = engine, bootstrap, prefix
+        self._heart = heart or Heart()
         self._producer = Producer({
             "bootstrap.servers": bootstrap, "enable.idempotence": True, "acks": "all", "linger.ms": 5,
             "partitioner": "murmur2_random", "queue.buffering.max.messages": 200_000,
@@ -43,15 +48,19 @@ class Relay:
         """Go on until told to stop; whatever does not answer is waited for."""
         topic, steps = "", 0
         while not stop.is_set():
+            self._heart.wait()
             try:
                 if not topic or steps % LOOK_EVERY == 0:
                     topic = topic_id(self._bootstrap, self._topic)
                 steps += 1
-                if not self.step(topic):
-                    stop.wait(IDLE_SECONDS)
-            except Unavailable:
-                topic = ""
-                stop.wait(1)
+                sent = self.step(topic)
+            except Unavailable as error:
+                log.warning("waiting", why=str(error))
+                topic, sent = "", 0
+                stop.wait(WAIT_SECONDS)
+            self._heart.rest()
+            if not sent:
+                stop.wait(IDLE_SECONDS)
 
     def step(self, topic: str) -> int:
         """Send one batch and move the checkpoint; how many journal events it had."""

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from infra.again import give_back
+from infra.aside import READER
 from infra.intake import Pending, Rejected
 from infra.quarantine import Held
 from infra.workspace import Workspace
@@ -32,7 +34,8 @@ def replay(workspace: Workspace, code: str | None = None) -> ReplayReport:
     """Try every open entry again, or those of one code. Stopping it halfway and starting it anew is harmless.
 
     An entry is read as if it were the moment of its arrival, and known from then on; what an import says
-    of its own times stands. Raises `Unavailable`.
+    of its own times stands. An event that a reader of the journal could not take is given back to it.
+    Raises `Unavailable`.
     """
     count: Counter[str] = Counter()
     held: Counter[str] = Counter()
@@ -42,6 +45,9 @@ def replay(workspace: Workspace, code: str | None = None) -> ReplayReport:
         count["tried"] += len(entries)
         readable: list[tuple[Held, Pending]] = []
         for entry in entries:
+            if entry.source.startswith(READER):
+                _give_back(workspace, entry, count, held)
+                continue
             match workspace.intake.read(entry.raw, entry.received_at):
                 case Rejected(line=True):
                     count["unreadable"] += 1
@@ -54,6 +60,15 @@ def replay(workspace: Workspace, code: str | None = None) -> ReplayReport:
         tried=count["tried"], accepted=count["accepted"], duplicates=count["duplicate"],
         refused=count["refused"], held=dict(held), unreadable=count["unreadable"],
     )  # fmt: skip
+
+
+def _give_back(workspace: Workspace, entry: Held, count: Counter[str], held: Counter[str]) -> None:
+    """An event of the journal that one of its readers could not take."""
+    if give_back(workspace, entry.source.removeprefix(READER), entry.source_id):
+        count["accepted"] += 1
+        workspace.quarantine.settle(entry.id, "accepted", workspace.clock.now())
+    else:
+        held[entry.code] += 1
 
 
 def _as_history(pending: Pending, entry: Held) -> Pending:

@@ -1,6 +1,7 @@
 """A parent that starts our processes, starts again what ends, and stops all of them."""
 
 import ctypes
+import mmap
 import os
 import signal
 import subprocess
@@ -10,50 +11,69 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import structlog
+from prometheus_client import Counter
+
+from infra import heart
+from infra.attempts import Attempts
+from infra.watchdog import SILENT_SECONDS, STUCK, judge
 
 log = structlog.get_logger()
+ENDED = Counter(
+    "touchstone_process_ended_total", "Processes that ended and were started again", ["process", "why"]
+)
 LOOK_SECONDS = 0.2
-KEEP_SECONDS = 1.0
+PAUSE_SECONDS = 5.0
+"""Looks this far apart mean that the whole machine stood still: nobody is to blame for that."""
 GRACE_SECONDS = 10.0
 SHORT_LIFE_SECONDS = 5.0
 BACK_OFF_SECONDS = 5.0
 PR_SET_PDEATHSIG = 1
 SUPERVISED = "TOUCHSTONE_SUPERVISED_BY"
+METRICS = "TOUCHSTONE_METRICS_PORT"
 
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """One process: its name, and the module it runs."""
+    """One process: its name, the module it runs with which arguments, and where it serves its metrics."""
 
     name: str
     module: str
+    arguments: tuple[str, ...] = ()
+    metrics_port: int = 0
 
 
 class _Child:
     def __init__(self, spec: Spec, folder: Path, env: Mapping[str, str]) -> None:
-        self.spec, self._env, self.path = (
-            spec,
-            {**env, SUPERVISED: str(os.getpid())},
-            folder / f"{spec.name}.log",
-        )
+        self.spec, self.path = spec, folder / f"{spec.name}.log"
+        self.place = folder / f"{spec.name}.heart"
+        self.heart: mmap.mmap | None = None
+        self._env = {**env, SUPERVISED: str(os.getpid()), heart.PLACE: str(self.place.resolve())}
+        if spec.metrics_port:
+            self._env[METRICS] = str(spec.metrics_port)
         self.process: subprocess.Popen[bytes] | None = None
-        self.started, self.not_before = 0.0, 0.0
+        self.started, self.not_before, self.killed = 0.0, 0.0, ""
 
     def start(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.heart = heart.prepare(self.place)
         with self.path.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", self.spec.module], stdin=subprocess.DEVNULL, stdout=output,
-                stderr=output, env=self._env, start_new_session=True,
+                [sys.executable, "-m", self.spec.module, *self.spec.arguments], stdin=subprocess.DEVNULL,
+                stdout=output, stderr=output, env=self._env, start_new_session=True,
             )  # fmt: skip
-        self.started = time.monotonic()
+        self.started, self.killed = time.monotonic(), ""
+
+
+ENDINGS = {STUCK: "stuck"}
+"""What a process says by the status it ends with."""
 
 
 class Supervisor:
-    """Keeps processes running. What ends is started again; one that ends at once, after a pause."""
+    """Keeps processes running. What ends is started again; one that ends at once, after a pause.
+
+    What makes no progress is killed: its own watchdog could be as stuck as itself.
+    """
 
     def __init__(self, specs: Sequence[Spec], folder: Path, env: Mapping[str, str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -92,18 +112,43 @@ class Supervisor:
             self._end_all()
 
     def _keep_running(self) -> None:
+        looked = judged_from = time.monotonic()
         while not self._stop.wait(LOOK_SECONDS):
             now = time.monotonic()
+            if now - looked > PAUSE_SECONDS:
+                judged_from = now + SILENT_SECONDS
+            looked = now
             for child in self._children:
                 if child.process is not None and child.process.poll() is None:
+                    if child.heart is not None and now >= judged_from:
+                        self._look_at(child, child.process, child.heart, now)
                     continue
                 if child.process is not None and child.not_before <= child.started:
                     self.restarts += 1
-                    log.warning("ended", process=child.spec.name, status=child.process.returncode)
+                    why = child.killed or ENDINGS.get(child.process.returncode, "ended")
+                    ENDED.labels(child.spec.name, why).inc()
+                    log.warning("ended", process=child.spec.name, status=child.process.returncode, why=why)
                     short = now - child.started < SHORT_LIFE_SECONDS
                     child.not_before = now + (BACK_OFF_SECONDS if short else 0)
                 if now >= child.not_before:
                     self._start(child, now)
+
+    def _look_at(
+        self, child: _Child, process: "subprocess.Popen[bytes]", beats: mmap.mmap, now: float
+    ) -> None:
+        attempts = Attempts.beside(child.place)
+        age, stopped = now - child.started, _stopped(process.pid)
+        verdict = judge(heart.read(beats), age, now, attempts.counts, stopped)
+        if verdict is None:
+            return
+        process.kill()
+        child.killed = verdict.why
+        log.error("killed", process=child.spec.name, why=verdict.why, event_id=verdict.blame)
+        if verdict.blame:
+            try:
+                attempts.failed(verdict.blame)
+            except OSError as error:  # a full disk: the next time it hangs counts
+                log.error("attempt not counted", process=child.spec.name, why=type(error).__name__)
 
     def _start(self, child: _Child, now: float) -> None:
         try:
@@ -126,48 +171,18 @@ class Supervisor:
                 process.wait()
 
 
-class Server(Protocol):
-    """A database or a broker that we started."""
-
-    def alive(self) -> bool:
-        """Does it run?"""
-        ...
-
-    def start(self) -> None:
-        """Start it; what it had committed is there again."""
-        ...
-
-
-class Keeper:
-    """Starts a local server again that ended by accident, for as long as it is told to."""
-
-    def __init__(self, servers: Mapping[str, Server]) -> None:
-        self._servers, self._stop = dict(servers), threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="keeper", daemon=True)
-
-    def start(self) -> None:
-        """Begin to watch."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Watch no longer; the servers are left as they are."""
-        self._stop.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._stop.wait(KEEP_SECONDS):
-            for name, server in self._servers.items():
-                try:
-                    if not server.alive():
-                        log.warning("ended", server=name)
-                        server.start()
-                except (OSError, RuntimeError) as error:  # a start that failed is tried again
-                    log.error("not started", server=name, why=str(error).splitlines()[0])
-
-
 def end_with_parent() -> None:
     """Called by our processes as they start: if a supervisor started it and is killed, it ends too (Linux)."""
     if sys.platform == "linux" and SUPERVISED in os.environ:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != int(os.environ[SUPERVISED]):
             raise SystemExit("the supervisor is gone already")
+
+
+def _stopped(pid: int) -> bool:
+    """Has somebody stopped it (SIGSTOP, a debugger)? Then what it has in hand is not to blame (Linux)."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] in ("T", "t")

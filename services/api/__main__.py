@@ -1,7 +1,7 @@
 """Runs the API."""
 
-import uvicorn
-
+from infra.heart import Heart
+from infra.serving import serve
 from infra.settings import Settings
 from infra.supervisor import end_with_parent
 from infra.telemetry import configure_logging
@@ -14,10 +14,7 @@ def main() -> None:
     configure_logging()
     end_with_parent()
     settings = Settings()
-    uvicorn.run(
-        create_app(open_workspace(settings)), host="127.0.0.1", port=settings.api_port,
-        log_level="warning", access_log=False, loop="uvloop", http="httptools",
-    )  # fmt: skip
+    serve(create_app(open_workspace(settings)), settings.api_port, Heart.of_process())
 
 
 if __name__ == "__main__":

@@ -12,19 +12,21 @@ from sqlalchemy import text
 
 from infra import policy_runner
 from infra.database import engine_for
+from infra.keeper import Keeper
 from infra.local.kafka import JarsMissing, LocalKafka
 from infra.local.postgres import LocalPostgres
 from infra.migrating import migrate
 from infra.settings import Settings
-from infra.supervisor import Keeper, Spec, Supervisor
+from infra.supervisor import Spec, Supervisor
 from infra.topics_admin import create_topics
 from models.domain.rules import load_rules
 from models.errors import Unavailable
 
 GATEWAY = Spec("gateway", "services.gateway")
 API = Spec("api", "services.api")
-WORKER = Spec("worker", "services.workers")
+WORKERS = [Spec(role, "services.workers", (role,)) for role in ("projector", "policies", "sweep")]
 RELAY = Spec("relay", "services.workers.relay")
+INTAKE = Spec("intake", "services.workers", ("intake",))
 READY_SECONDS = 60.0
 
 Say = Callable[[str], None]
@@ -74,7 +76,7 @@ def start(settings: Settings, *, no_kafka: bool, say: Say) -> Stack:
             "gateway_port": _free(settings.gateway_port), "api_port": _free(settings.api_port),
         })  # fmt: skip
         _prepare(settings)
-        specs = [GATEWAY, API, WORKER, *([RELAY] if bootstrap else [])]
+        specs = [GATEWAY, API, *WORKERS, *([RELAY, INTAKE] if bootstrap else [])]
         supervisor = Supervisor(specs, var / "logs", environment(settings))
         servers = {"PostgreSQL": postgres, "Apache Kafka": kafka}
         keeper = Keeper({name: server for name, server in servers.items() if server is not None})
@@ -91,7 +93,7 @@ def start(settings: Settings, *, no_kafka: bool, say: Say) -> Stack:
     except BaseException:
         stack.stop()
         raise
-    say(f"gateway, {'relay, ' if bootstrap else ''}worker and API run")
+    say(f"gateway, {'relay, ' if bootstrap else ''}workers and API run")
     return stack
 
 

@@ -124,7 +124,7 @@ class _Run:
                 if done >= total:
                     return
                 if time.monotonic() > deadline:
-                    log = self._stack.supervisor.log_of("worker")
+                    log = self._stack.supervisor.log_of("projector")
                     raise Unavailable(f"the views fell behind and did not catch up: see {log}")
                 time.sleep(0.2)
 

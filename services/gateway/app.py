@@ -6,15 +6,17 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import FastAPI, Request, Response, Security
 from fastapi.security import HTTPBearer
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
-from infra.database import wait_until_ready
 from infra.door import RECEIVED, VERDICTS, Answer
+from infra.health import Health, answers
+from infra.logs import current_request
+from infra.observing import NO_TELEMETRY, Observed, add_operations
 from infra.security import key_of, may_call
+from infra.telemetry import WAITING_EVENTS
 from infra.workspace import Workspace
 from models.errors import Unavailable
-from services.gateway.body import BATCH, BadBody, read_items
+from services.gateway.body import BadBody, read_items
 from services.gateway.examples import BODY_SCHEMA, RESPONSES
 
 WAITING = 50_000
@@ -29,7 +31,9 @@ def create_app(workspace: Workspace) -> FastAPI:
         title="Touchstone gateway",
         summary="Send what happened; an answer of 200 means it is recorded for ever.",
         version="1",
+        telemetry=NO_TELEMETRY,
     )
+    app.add_middleware(Observed, service=DOOR)
     door = workspace.door(DOOR)
     waiting = 0
 
@@ -43,11 +47,13 @@ def create_app(workspace: Workspace) -> FastAPI:
         if waiting + len(items) > WAITING:
             raise BadBody(429, "too_many_waiting", "more events are waiting than can be recorded soon")
         waiting += len(items)
+        WAITING_EVENTS.labels(DOOR).set(waiting)
         try:
-            answers = await asyncio.to_thread(door.receive, items)
+            told = await asyncio.to_thread(door.receive, items)
         finally:
             waiting -= len(items)
-        return _json(200, summary(answers))
+            WAITING_EVENTS.labels(DOOR).set(waiting)
+        return _json(200, summary(told))
 
     options: dict[str, Any] = {
         "responses": RESPONSES, "openapi_extra": {"requestBody": BODY_SCHEMA},
@@ -63,16 +69,9 @@ def create_app(workspace: Workspace) -> FastAPI:
         """Record other facts: purchases, holdings, usage, bills, consents, answers, imported history."""
         return await receive(request)
 
-    @app.get("/health", tags=["operations"])
-    async def health() -> Response:
-        """200 when events can be recorded."""
-        await asyncio.to_thread(wait_until_ready, workspace.engine)
-        return _json(200, {"status": "ready", "batch": BATCH})
-
-    @app.get("/metrics", tags=["operations"])
-    async def metrics() -> Response:
-        """Counters for Prometheus; received = accepted + duplicate + refused + quarantined."""
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    add_operations(
+        app, Health({"journal": answers(workspace.engine), "vault": answers(workspace.vault_engine)})
+    )
 
     @app.exception_handler(BadBody)
     async def bad_body(_: Request, error: BadBody) -> Response:
@@ -110,4 +109,5 @@ def _json(status: int, body: Any, headers: dict[str, str] | None = None) -> Resp
 
 
 def _problem(status: int, code: str, detail: str, headers: dict[str, str]) -> Response:
-    return _json(status, {"code": code, "path": "$", "detail": detail, "message": detail}, headers)
+    body = {"code": code, "path": "$", "detail": detail, "message": detail, "request_id": current_request()}
+    return _json(status, body, headers)

@@ -2,35 +2,45 @@
 
 import asyncio
 import logging
+import sys
 
 from faust import Worker
 
+from infra.heart import Heart
 from infra.settings import Settings
 from infra.supervisor import end_with_parent
 from infra.telemetry import configure_logging, serve_metrics
 from infra.workspace import Workspace, open_workspace
-from services.workers import loops
-from services.workers.app import create_app
+from services.workers.app import LOOPS, ROLES, create_app
+
+USAGE = f"python -m services.workers {'|'.join(ROLES)}: which worker is to run (intake needs Kafka)"
 
 
-def main() -> None:
+def main(arguments: list[str]) -> None:
     """Run until stopped."""
+    if len(arguments) != 1 or arguments[0] not in ROLES:
+        raise SystemExit(USAGE)
+    (role,) = arguments
     configure_logging()
     end_with_parent()
     workspace = open_workspace(Settings())
     serve_metrics(workspace.settings.metrics_port)
+    heart = Heart.of_process()
     if workspace.settings.kafka_bootstrap:
         logging.getLogger("faust").setLevel(logging.WARNING)
-        Worker(create_app(workspace), loglevel="WARN", redirect_stdouts=False).execute_from_commandline()
+        app = create_app(workspace, role, heart)
+        Worker(app, loglevel="WARN", redirect_stdouts=False).execute_from_commandline()
+    elif role in LOOPS:
+        asyncio.run(_plain(workspace, role, heart))
     else:
-        asyncio.run(_plain(workspace))
+        raise SystemExit("the intake reads Kafka: set KAFKA_BOOTSTRAP")
 
 
-async def _plain(workspace: Workspace) -> None:
+async def _plain(workspace: Workspace, role: str, heart: Heart) -> None:
     async with asyncio.TaskGroup() as group:
-        for loop in (loops.project, loops.react, loops.sweep):
-            group.create_task(loop(workspace))
+        group.create_task(heart.beat_for_ever())
+        group.create_task(LOOPS[role](workspace, heart))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -1,7 +1,8 @@
-"""The faust app: hosts the loops as services, and records what arrives on the intake topic."""
+"""The faust app of one role: hosts its loop as a service, or records what arrives on the intake topic."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import faust
 import structlog
@@ -9,18 +10,22 @@ from mode import Service
 
 from events.topics import intake_topic
 from infra.door import Door
+from infra.heart import Heart
 from infra.workspace import Workspace
 from models.errors import Unavailable
 from services.workers import loops
 
 log = structlog.get_logger()
+INTAKE = "intake"
+LOOPS: dict[str, loops.Loop] = {"projector": loops.project, "policies": loops.react, "sweep": loops.sweep}
+ROLES = (*LOOPS, INTAKE)
 
 
-def create_app(workspace: Workspace) -> faust.App:
-    """The workers of a workspace. No truth is kept in tables, nothing is exactly-once, no web server."""
+def create_app(workspace: Workspace, role: str, heart: Heart) -> faust.App:
+    """A worker of a workspace. No truth is kept in tables, nothing is exactly-once, no web server."""
     settings = workspace.settings
     app = faust.App(
-        f"{settings.topic_prefix}.workers",
+        f"{settings.topic_prefix}.{role}",
         broker=f"kafka://{settings.kafka_bootstrap}",
         store="memory://",
         datadir=str(settings.var / "faust"),
@@ -34,9 +39,13 @@ def create_app(workspace: Workspace) -> faust.App:
         value_serializer="raw",
         key_serializer="raw",
     )
-    for name, loop in (("projector", loops.project), ("policies", loops.react), ("sweep", loops.sweep)):
-        app.service(_hosted(name, loop, workspace))
-    _intake(app, workspace)
+    if role == INTAKE:
+        _intake(app, workspace)
+    else:
+        app.producer_only = True  # the loop reads by itself: faust starts no client of Kafka
+        app.boot_strategy = app.BootStrategy(app, enable_kafka=False)
+        app.service(_hosted(role, partial(LOOPS[role], workspace, heart)))
+    app.service(_hosted("heart", heart.beat_for_ever))
     return app
 
 
@@ -44,17 +53,15 @@ class _Hosted(Service):
     """A loop as a service of the worker: it starts and stops with it, and its crash is the worker's."""
 
     abstract = True
-    loop_of: Callable[[Workspace], Awaitable[None]]
-    workspace: Workspace
+    run: Callable[[], Awaitable[None]]
 
     @Service.task
     async def run_loop(self) -> None:
-        await type(self).loop_of(self.workspace)
+        await type(self).run()
 
 
-def _hosted(name: str, loop: Callable[[Workspace], Awaitable[None]], workspace: Workspace) -> type[Service]:
-    attributes = {"abstract": False, "loop_of": staticmethod(loop), "workspace": workspace}
-    return type(name, (_Hosted,), attributes)
+def _hosted(name: str, run: Callable[[], Awaitable[None]]) -> type[Service]:
+    return type(name, (_Hosted,), {"abstract": False, "run": staticmethod(run)})
 
 
 def _intake(app: faust.App, workspace: Workspace) -> None:

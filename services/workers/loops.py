@@ -1,23 +1,29 @@
-"""The loops a worker runs, whoever hosts them: read a batch, act on it in a thread, go on."""
+"""The loops that workers run, whoever hosts them: read a batch, act on it in a thread, go on."""
 
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import structlog
 
 from events.topics import events_topic
-from infra.feeds import Feed, JournalFeed, KafkaFeed
+from infra.aside import POLICIES, PROJECTOR, SWEEP, Aside
+from infra.attempts import Attempts
+from infra.careful import Act, Careful
+from infra.feeds import Claim, Feed, JournalFeed, KafkaFeed
+from infra.heart import PLACE, Heart
 from infra.ids import new_id
 from infra.policy_runner import PolicyRunner
 from infra.projector import Fenced, Projector
 from infra.sweeper import Sweeper
 from infra.workspace import Workspace
 from models.errors import Conflict, Unavailable
-from models.policies.catalogue import POLICIES
+from models.policies.catalogue import POLICIES as ALL_POLICIES
 from models.projections.catalogue import projections
 
 log = structlog.get_logger()
@@ -25,6 +31,8 @@ SWEEP_SECONDS = 1.0
 WAIT_SECONDS = 1.0
 STANDBY_SECONDS = 10.0
 """A plain worker that was fenced leaves the journal to the other; two in haste would only fence each other."""
+
+Loop = Callable[[Workspace, Heart], Coroutine[Any, Any, None]]
 
 
 def holder() -> str:
@@ -41,38 +49,37 @@ def feed(workspace: Workspace, group: str, *, live_only: bool = False) -> Feed:
     return KafkaFeed(settings.kafka_bootstrap, topic, f"{settings.topic_prefix}.{group}", live_only=live_only)
 
 
-async def project(workspace: Workspace) -> None:
+async def project(workspace: Workspace, heart: Heart) -> None:
     """Keep the read models up to date, for ever."""
     views = projections(workspace.rules, workspace.settings.zone)
 
     async def run() -> None:
-        projector = Projector(workspace.engine, views, holder())
-        source = feed(workspace, "projector")
-        async with aclosing(source.batches(projector.claim)) as found:
-            async for batches in found:
-                await _patiently(partial(projector.fold, batches))
+        projector = Projector(workspace.engine, views, holder(), heart)
+        careful = _careful(workspace, heart, PROJECTOR, projector.fold)
+        await _drain(feed(workspace, "projector"), projector.claim, careful)
 
     await _for_ever("projector", run, _fenced_seconds(workspace))
 
 
-async def react(workspace: Workspace) -> None:
+async def react(workspace: Workspace, heart: Heart) -> None:
     """Let the policies react to what is live, for ever."""
-    policies = [policy() for policy in POLICIES]
-    runner = PolicyRunner(workspace.engine, workspace.log, policies, workspace.rules)
+    policies = [policy() for policy in ALL_POLICIES]
+    runner = PolicyRunner(workspace.engine, workspace.log, policies, workspace.rules, heart)
 
     async def run() -> None:
         await asyncio.to_thread(runner.begin)
-        source = feed(workspace, "policies", live_only=True)
-        async with aclosing(source.batches(runner.claim)) as found:
-            async for batches in found:
-                await _patiently(partial(runner.react, batches))
+        careful = _careful(workspace, heart, POLICIES, runner.react)
+        await _drain(feed(workspace, "policies", live_only=True), runner.claim, careful)
 
     await _for_ever("policies", run, _fenced_seconds(workspace))
 
 
-async def sweep(workspace: Workspace) -> None:
+async def sweep(workspace: Workspace, heart: Heart) -> None:
     """Look for clocks that ran out, for ever."""
-    sweeper = Sweeper(workspace.engine, workspace.log, workspace.rules)
+    sweeper = Sweeper(
+        workspace.engine, workspace.log, workspace.rules, heart, _attempts(workspace, SWEEP),
+        _aside(workspace, SWEEP),
+    )  # fmt: skip
 
     async def run() -> None:
         while True:
@@ -80,6 +87,26 @@ async def sweep(workspace: Workspace) -> None:
             await asyncio.sleep(SWEEP_SECONDS)
 
     await _for_ever("sweep", run, WAIT_SECONDS)
+
+
+async def _drain(source: Feed, claim: Claim, careful: Careful) -> None:
+    async with aclosing(source.batches(claim)) as found:
+        async for batches in found:
+            await _patiently(partial(careful.take, batches))
+
+
+def _careful(workspace: Workspace, heart: Heart, reader: str, act: Act) -> Careful:
+    return Careful(workspace.engine, heart, _attempts(workspace, reader), _aside(workspace, reader), act)
+
+
+def _aside(workspace: Workspace, reader: str) -> Aside:
+    return Aside(workspace.engine, workspace.quarantine, workspace.clock, reader)
+
+
+def _attempts(workspace: Workspace, reader: str) -> Attempts:
+    """Beside the heart that the parent watches, so that both count in one file."""
+    place = os.environ.get(PLACE)
+    return Attempts.beside(Path(place) if place else workspace.settings.var / "run" / reader)
 
 
 def _fenced_seconds(workspace: Workspace) -> float:

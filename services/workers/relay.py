@@ -3,6 +3,7 @@
 import signal
 import threading
 
+from infra.heart import Heart
 from infra.relay import Relay
 from infra.settings import Settings
 from infra.supervisor import end_with_parent
@@ -19,7 +20,10 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    Relay(workspace.engine, workspace.settings.kafka_bootstrap, workspace.settings.topic_prefix).run(stop)
+    heart = Heart.of_process()
+    heart.beat_in_thread()
+    settings = workspace.settings
+    Relay(workspace.engine, settings.kafka_bootstrap, settings.topic_prefix, heart).run(stop)
     workspace.close()
 
 

@@ -5,10 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from infra.sweeper import Sweeper
 from tests.support.calling import caller, read
 from tests.support.clock import MONDAY
-from tests.support.folding import fold, react
+from tests.support.folding import fold, react, sweeper
 from tests.support.sending import account, email, item, phone, send
 
 
@@ -160,7 +159,7 @@ def test_a_missed_follow_up_shows_at_once_and_is_recorded_once_by_whoever_comes_
         "opportunity.follow_up_missed", "opportunity.accepted",
     ]  # fmt: skip
     assert post(api, f"{one}/accept", "k", owner="a-17") == accepted
-    Sweeper(workspace.engine, workspace.log, workspace.rules).sweep(clock.now())
+    sweeper(workspace).sweep(clock.now())
     fold(workspace)
     assert history(api, one) == ["captured", "routed", "follow_up_missed", "accepted"]
     missed = read(api, one)

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from events.topics import PARTITIONS, events_topic
 from infra import feeds
 from infra.feeds import KafkaFeed
+from infra.heart import Heart
 from infra.projector import READER
 from infra.relay import Relay
 from infra.topics_admin import create_topics, topic_id
@@ -165,10 +166,10 @@ def test_of_two_plain_workers_the_fenced_one_stands_by(workspace, monkeypatch):
             return connection.execute(select(func.count()).select_from(ledger)).scalar_one()
 
     async def one_after_the_other():
-        first = asyncio.create_task(loops.project(workspace))
+        first = asyncio.create_task(loops.project(workspace, Heart()))
         await until(holder)
         before = holder()
-        second = asyncio.create_task(loops.project(workspace))
+        second = asyncio.create_task(loops.project(workspace, Heart()))
         await until(lambda: holder() != before)
         held = holder()
         for number in range(10):

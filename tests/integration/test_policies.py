@@ -9,9 +9,9 @@ from sqlalchemy import select, text
 
 from events.topics import PARTITIONS
 from infra.feeds import JOURNAL, Batch
+from infra.heart import Heart
 from infra.policy_runner import PolicyRunner, begin
 from infra.projector import Fenced
-from infra.sweeper import Sweeper
 from infra.workspace import open_workspace
 from models.domain import opportunity
 from models.domain.opportunity import (
@@ -27,7 +27,7 @@ from models.ports import By
 from models.tables.readers import reader_position
 from services.workers import loops
 from tests.support.clock import MONDAY
-from tests.support.folding import fold, react, rows
+from tests.support.folding import fold, react, rows, sweeper
 from tests.support.sending import item, phone, purchase, send
 from tests.support.viewing import recorded
 
@@ -74,7 +74,7 @@ def sweep(deployed):
 
     def run():
         fold(deployed)
-        return Sweeper(deployed.engine, deployed.log, deployed.rules).sweep(deployed.clock.now())
+        return sweeper(deployed).sweep(deployed.clock.now())
 
     return run
 
@@ -249,7 +249,7 @@ def test_a_policy_deployed_for_the_first_time_begins_at_the_head(workspace):
 
 def test_the_live_loop_routes_what_is_captured_while_it_runs(deployed):
     async def until_routed() -> None:
-        loop = asyncio.create_task(loops.react(deployed))
+        loop = asyncio.create_task(loops.react(deployed, Heart()))
         capture(deployed)
         while told(deployed) != [CAPTURED, ROUTED]:
             await asyncio.sleep(0.01)
@@ -302,7 +302,7 @@ def two_due(deployed, clock):
 def test_a_row_of_something_that_never_was_does_not_keep_the_others_waiting(two_due, clock):
     with two_due.engine.begin() as connection:
         connection.execute(text("UPDATE pipeline SET key = 'a ghost' WHERE key = 'first'"))
-    Sweeper(two_due.engine, two_due.log, two_due.rules).sweep(clock.now())
+    sweeper(two_due).sweep(clock.now())
     assert (told(two_due, "first"), told(two_due, "second")) == (
         [CAPTURED, ROUTED],
         [CAPTURED, ROUTED, MISSED],
@@ -310,12 +310,12 @@ def test_a_row_of_something_that_never_was_does_not_keep_the_others_waiting(two_
 
 
 def test_one_that_keeps_moving_does_not_keep_the_others_waiting(two_due, clock):
-    Sweeper(two_due.engine, Moving(two_due.log, "first"), two_due.rules).sweep(clock.now())
+    sweeper(two_due, Moving(two_due.log, "first")).sweep(clock.now())
     assert (told(two_due, "first"), told(two_due, "second")) == (
         [CAPTURED, ROUTED],
         [CAPTURED, ROUTED, MISSED],
     )
-    Sweeper(two_due.engine, two_due.log, two_due.rules).sweep(clock.now())
+    sweeper(two_due).sweep(clock.now())
     assert told(two_due, "first") == [CAPTURED, ROUTED, MISSED]
 
 
@@ -343,8 +343,8 @@ def test_a_sweep_that_looks_at_views_from_before_the_miss_records_nothing_twice(
     react(deployed)
     fold(deployed)
     clock.pass_time(hours=5)
-    sweeper = Sweeper(deployed.engine, deployed.log, deployed.rules)
-    assert [sweeper.sweep(clock.now()) for _ in range(3)] == [1, 1, 1]  # found, as the views still say so
+    sweeping = sweeper(deployed)
+    assert [sweeping.sweep(clock.now()) for _ in range(3)] == [1, 1, 1]  # found, as the views still say so
     assert told(deployed) == [CAPTURED, ROUTED, MISSED]
 
 
@@ -354,7 +354,7 @@ def test_a_command_that_comes_first_records_the_miss_itself(deployed, sweep, clo
     fold(deployed)
     clock.pass_time(hours=5)
     ask(deployed, FollowUpOpportunity(opportunity_id="o", now=clock.now()), "called back")
-    Sweeper(deployed.engine, deployed.log, deployed.rules).sweep(clock.now())
+    sweeper(deployed).sweep(clock.now())
     assert told(deployed) == [CAPTURED, ROUTED, MISSED, FOLLOWED_UP]
 
 
@@ -364,7 +364,7 @@ def test_a_clock_survives_that_everything_is_started_anew(deployed, clock):
     fold(deployed)
     clock.pass_time(hours=5)
     anew = open_workspace(deployed.settings, clock)
-    assert Sweeper(anew.engine, anew.log, anew.rules).sweep(clock.now()) == 1
+    assert sweeper(anew).sweep(clock.now()) == 1
     anew.close()
     assert told(deployed) == [CAPTURED, ROUTED, MISSED]
 
@@ -387,7 +387,7 @@ def test_two_sweepers_and_two_commands_at_once_record_each_miss_once(deployed, c
             failed.append(error)
 
     def sweep_with(workspace):
-        return lambda: Sweeper(workspace.engine, workspace.log, workspace.rules).sweep(now)
+        return lambda: sweeper(workspace).sweep(now)
 
     def lose_with(workspace, name):
         return lambda: [

@@ -109,9 +109,9 @@ def test_a_worker_killed_in_mid_work_loses_nothing(system):
 
 
 def worker(system: System) -> psutil.Process:
-    """The worker's process, found among the supervisor's children."""
+    """The projector's process, found among the supervisor's children."""
     children = psutil.Process(system.pid).children()
-    return next(one for one in children if "services.workers" in one.cmdline())
+    return next(one for one in children if one.cmdline()[-1] == "projector")
 
 
 def test_what_others_put_on_the_intake_topic_is_recorded_once(system):

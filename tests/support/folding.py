@@ -3,12 +3,17 @@
 import asyncio
 from typing import Any
 
+from infra.aside import SWEEP, Aside
+from infra.attempts import Attempts
 from infra.feeds import JournalFeed
+from infra.heart import Heart
 from infra.policy_runner import PolicyRunner
 from infra.projector import Projector
+from infra.sweeper import Sweeper
 from infra.view_store import ViewStore
 from infra.workspace import Workspace
 from models.policies.catalogue import POLICIES
+from models.ports import Log
 from models.projections.catalogue import projections
 
 
@@ -24,6 +29,13 @@ def react(workspace: Workspace) -> None:
     runner = PolicyRunner(workspace.engine, workspace.log, policies, workspace.rules)
     runner.begin()
     asyncio.run(_drain(workspace, runner.claim, runner.react, live_only=True))
+
+
+def sweeper(workspace: Workspace, log: Log | None = None) -> Sweeper:
+    """A sweep of this workspace, as a worker would run it."""
+    aside = Aside(workspace.engine, workspace.quarantine, workspace.clock, SWEEP)
+    attempts = Attempts(workspace.settings.var / "sweep.attempts")
+    return Sweeper(workspace.engine, log or workspace.log, workspace.rules, Heart(), attempts, aside)
 
 
 async def _drain(workspace: Workspace, claim: Any, act: Any, *, live_only: bool = False) -> None:

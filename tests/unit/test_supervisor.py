@@ -8,6 +8,7 @@ from collections.abc import Callable
 import psutil
 import pytest
 
+from infra import keeper as keeping
 from infra import supervisor as supervising
 from infra.supervisor import Spec, Supervisor
 
@@ -99,9 +100,9 @@ class Falls:
 
 
 def test_a_local_server_that_ended_is_started_again_until_it_runs(monkeypatch):
-    monkeypatch.setattr(supervising, "KEEP_SECONDS", 0.01)
+    monkeypatch.setattr(keeping, "KEEP_SECONDS", 0.01)
     server = Falls()
-    keeper = supervising.Keeper({"PostgreSQL": server})
+    keeper = keeping.Keeper({"PostgreSQL": server})
     keeper.start()
     assert server.up.wait(10)
     keeper.stop()

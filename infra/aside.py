@@ -1,0 +1,83 @@
+"""Setting an event aside: its bytes and the reason into quarantine, its id where its reader passes it over."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import msgspec
+import structlog
+from prometheus_client import Counter
+from sqlalchemy import Connection, Engine, delete, select
+from sqlalchemy.dialects.postgresql import insert
+
+from infra.clock import Clock
+from infra.database import unavailable
+from infra.intake import Rejected
+from infra.quarantine import Quarantine
+from models.tables.journal import journal
+from models.tables.set_aside import set_aside
+
+log = structlog.get_logger()
+SET_ASIDE = Counter("touchstone_set_aside_total", "Events a reader could not take", ["reader", "code"])
+
+PROJECTOR, POLICIES, SWEEP = "projector", "policies", "sweep"
+READER = "reader:"
+"""What the source of such an entry begins with; no sender may call itself so."""
+
+
+class Aside:
+    """Sets events aside for one reader. Raises `Unavailable`; then nothing may be passed over."""
+
+    def __init__(self, engine: Engine, quarantine: Quarantine, clock: Clock, reader: str) -> None:
+        self._engine, self._quarantine, self._clock, self.reader = engine, quarantine, clock, reader
+
+    def event(self, event_id: str, code: str, detail: str) -> bool:
+        """Set an event aside, in quarantine before the reader passes it over; False if the journal has none."""
+        raw = self._raw(event_id)
+        if raw is None:
+            return False
+        self.keep([Rejected(code, "$", detail, raw, source=READER + self.reader, source_id=event_id)])
+        with unavailable(), self._engine.begin() as connection:
+            connection.execute(
+                insert(set_aside).values(reader=self.reader, event_id=event_id).on_conflict_do_nothing()
+            )
+        log.error("set aside", reader=self.reader, event_id=event_id, code=code)
+        return True
+
+    def keep(self, rejected: Sequence[Rejected]) -> None:
+        """Keep what never was an event of the journal: foreign messages."""
+        self._quarantine.keep(rejected, self._clock.now())
+        for one in rejected:
+            SET_ASIDE.labels(self.reader, one.code).inc()
+
+    def _raw(self, event_id: str) -> bytes | None:
+        if not is_id(event_id):
+            return None
+        with unavailable(), self._engine.connect() as connection:
+            row = connection.execute(select(journal).where(journal.c.event_id == event_id)).one_or_none()
+        if row is None:
+            return None
+        return msgspec.json.encode({
+            "event_id": event_id, "position": row.position, "type": row.type, "schema": row.schema,
+            "source": row.source, "source_id": row.source_id, "data": bytes(row.data),
+        })  # fmt: skip
+
+
+def held(connection: Connection, reader: str) -> frozenset[str]:
+    """The ids of the events that lie aside for a reader: a handful at most."""
+    found = select(set_aside.c.event_id).where(set_aside.c.reader == reader)
+    return frozenset(str(event_id) for event_id in connection.execute(found).scalars())
+
+
+def take_back(connection: Connection, reader: str, event_id: str) -> None:
+    """The reader sees the event again."""
+    connection.execute(
+        delete(set_aside).where(set_aside.c.reader == reader, set_aside.c.event_id == event_id)
+    )
+
+
+def is_id(text: str) -> bool:
+    """May this be an event's id? Foreign records call themselves what they like."""
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False

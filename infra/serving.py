@@ -1,0 +1,30 @@
+"""Running an HTTP application until stopped: what is under way is finished first."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import uvicorn
+import uvloop
+
+from infra.heart import Heart
+
+GRACE_SECONDS = 8
+HOST = "127.0.0.1"
+
+App = Callable[..., Awaitable[Any]]
+
+
+def serve(app: App, port: int, heart: Heart) -> None:
+    """Serve on the loopback; SIGTERM and SIGINT end it. TLS and the outside world end in front of it."""
+    config = uvicorn.Config(
+        app, host=HOST, port=port, log_level="warning", access_log=False, http="httptools",
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )  # fmt: skip
+
+    async def run() -> None:
+        beating = asyncio.create_task(heart.beat_for_ever())
+        await uvicorn.Server(config).serve()
+        beating.cancel()
+
+    uvloop.run(run())
