@@ -27,7 +27,7 @@ def engine_for(url: str, *, pool: int = 5) -> Engine:
         url, pool_size=pool, max_overflow=10, pool_pre_ping=True, pool_timeout=10,
         hide_parameters=True,  # an error's text ends in a log
         connect_args={
-            "connect_timeout": 5, "options": "-c timezone=UTC",
+            "connect_timeout": 5, "options": "-c timezone=UTC -c idle_in_transaction_session_timeout=60s",
             # A server that is gone without a word is noticed after some ten seconds, not hours.
             "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000,
         },

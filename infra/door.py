@@ -54,8 +54,11 @@ class Door:
     def receive(self, raws: Sequence[bytes]) -> list[Answer]:
         """A verdict for each item, in order; what was accepted is committed. Raises `Unavailable`."""
         now = self._clock.now()
-        read = [self._intake.read(raw, now) for raw in raws]
-        return self.settle(read, now)
+        return self.settle(self.read(raws, now), now)
+
+    def read(self, raws: Sequence[bytes], now: datetime) -> list[Pending | Rejected]:
+        """Read and check items; asks nobody."""
+        return [self._intake.read(raw, now) for raw in raws]
 
     def hold(self, raw: bytes, code: str, path: str, detail: str) -> None:
         """Put an item into quarantine as it came, where nobody else would keep it."""

@@ -14,9 +14,11 @@ from sqlalchemy import Engine, select
 from events.codec import Undecodable
 from events.envelope import Envelope
 from infra.database import unavailable
+from infra.ids import new_id
 from infra.journal import envelope
 from infra.records import Strange
 from infra.records import read as read_record
+from infra.stuck import StuckWatch
 from infra.topics_admin import topic_id
 from models.errors import Unavailable
 from models.tables.journal import COLUMNS, journal
@@ -109,16 +111,19 @@ class KafkaFeed:
         """Join the group, claim what is assigned, and read in batches, for as long as the topic is the same."""
         identity = await self._identity()
         looked = time.monotonic()
+        member = f"{self._group}.{new_id()}"
+        watch = StuckWatch(self._bootstrap, self._topic, self._group, member)
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap, group_id=self._group, enable_auto_commit=False,
+            bootstrap_servers=self._bootstrap, group_id=self._group, client_id=member, enable_auto_commit=False,
             auto_offset_reset="earliest", session_timeout_ms=8_000, heartbeat_interval_ms=2_500,
             max_poll_interval_ms=120_000, fetch_max_bytes=16 * 1024 * 1024,
             max_partition_fetch_bytes=4 * 1024 * 1024,
         )  # fmt: skip
-        claimer = _Claimer(consumer, claim, identity, self._identity)
+        claimer = _Claimer(consumer, claim, identity, self._identity, watch)
         consumer.subscribe([self._topic], listener=claimer)
         try:
             await consumer.start()
+            watch.start()
             while True:
                 fetched = await consumer.getmany(timeout_ms=200, max_records=BATCH)
                 if time.monotonic() - looked >= LOOK_SECONDS:
@@ -132,7 +137,11 @@ class KafkaFeed:
                     if records and claimer.follows(part, records[0].offset)
                 ]
                 if found:
+                    watch.works(True)
                     yield found
+                    for batch in found:
+                        watch.went_on(batch.partition, batch.next_offset or 0)
+                    watch.works(False)
                     await consumer.commit({
                         TopicPartition(self._topic, batch.partition): batch.next_offset
                         for batch in found
@@ -144,6 +153,7 @@ class KafkaFeed:
                 f"Kafka at {self._bootstrap} does not answer ({type(error).__name__})"
             ) from error
         finally:
+            watch.stop()
             await consumer.stop()
 
     async def _identity(self) -> str:
@@ -172,8 +182,9 @@ class _Claimer(ConsumerRebalanceListener):
         claim: Claim,
         identity: str,
         identity_now: Callable[[], Awaitable[str]],
+        watch: StuckWatch,
     ) -> None:
-        self._consumer, self._claim = consumer, claim
+        self._consumer, self._claim, self._watch = consumer, claim, watch
         self._identity, self._identity_now = identity, identity_now
         self._claimed: dict[TopicPartition, int | None] = {}
         self.failure: Exception | None = None
@@ -181,6 +192,7 @@ class _Claimer(ConsumerRebalanceListener):
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Nothing to give back: a later claim fences us."""
         self._claimed.clear()
+        self._watch.gives_back()
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Claim and seek each partition. What goes wrong is kept for the reader: aiokafka would only log it."""
@@ -190,6 +202,7 @@ class _Claimer(ConsumerRebalanceListener):
                 offset = await asyncio.to_thread(self._claim, part.partition, self._identity)
                 self._consumer.seek(part, offset)
                 self._claimed[part] = offset
+                self._watch.reads(part.partition, offset)
         except Exception as error:
             self.failure = error
 

@@ -1,39 +1,129 @@
 """Creating the topics, and telling one topic from another of the same name."""
 
-from confluent_kafka import KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient, NewTopic
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from events.topics import PARTITIONS, events_topic, family_topics, intake_topic
-from models.errors import Unavailable
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient, NewTopic, TopicMetadata
+
+from events import registry
+from events.topics import PARTITIONS, events_topic, family_topic, intake_topic
+from models.errors import Refused, Unavailable
 
 TIMEOUT = 15.0
-DAY_MS = 24 * 3_600 * 1_000
+SEEN_SECONDS = 0.05
+"""Between two looks whether a new topic is known."""
+INTAKE_HOURS = 24
+REPLICAS = 3
+"""Where there are as many brokers: one may fail, and another be down for repair, and nothing stops."""
+MESSAGE_BYTES = 1024 * 1024
+"""With key and headers; an encoded event has at most 900,000 bytes."""
 
 
-def create_topics(bootstrap: str, prefix: str) -> list[str]:
-    """Make the topics that are missing; the names that were made. Raises `Unavailable`."""
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+@dataclass(frozen=True, slots=True)
+class TopicPlan:
+    """A topic as it should be, and why. Settings have the names that Kafka gives them."""
+
+    name: str
+    partitions: int
+    replication: int
+    settings: Mapping[str, str]
+    why: str
+
+
+def planned(prefix: str, replication: int = REPLICAS) -> list[TopicPlan]:
+    """Every topic of a workspace, each partition kept by so many brokers."""
+    shared = {
+        "cleanup.policy": "delete",
+        "max.message.bytes": str(MESSAGE_BYTES),
+        # With two of three replicas an acknowledged event outlives a broker; with fewer brokers it cannot.
+        "min.insync.replicas": "2" if replication >= REPLICAS else "1",
+    }
+    for_ever = {**shared, "retention.ms": "-1"}
+    a_day = {**shared, "retention.ms": str(INTAKE_HOURS * 3_600_000)}
+    families = sorted({entry.family for entry in registry.all_types()})
+    return [
+        TopicPlan(events_topic(prefix), PARTITIONS, replication, for_ever,
+                  "every event, in order within a key: the workers read it, and a subscriber can begin at the first"),
+        TopicPlan(intake_topic(prefix), PARTITIONS, replication, a_day,
+                  "what other systems hand in; once recorded it is in the journal, so a day of grace is enough"),
+        *(
+            TopicPlan(family_topic(prefix, family), PARTITIONS, replication, for_ever,
+                      f"a copy of the {family.replace('-', '_')} events, for subscribers who want no others")
+            for family in families
+        ),
+    ]  # fmt: skip
+
+
+def create_topics(bootstrap: str, prefix: str, replication: int | None = None) -> list[str]:
+    """Make the topics that are missing; the names that were made. What is there stays as it is.
+
+    Without a replication, as many replicas as there are brokers, three at most. Raises `Unavailable`, or
+    `Refused` where Kafka does not make one.
+    """
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 3})
     try:
-        there = set(admin.list_topics(timeout=TIMEOUT).topics)
-        wanted = dict.fromkeys([events_topic(prefix), *family_topics(prefix)], "-1")
-        wanted[intake_topic(prefix)] = str(DAY_MS)
-        new = [
-            NewTopic(name, PARTITIONS, config={"retention.ms": kept, "cleanup.policy": "delete"})
-            for name, kept in wanted.items()
-            if name not in there
-        ]
-        for made in admin.create_topics(new).values() if new else ():
-            made.result(TIMEOUT)
+        known = admin.list_topics(timeout=TIMEOUT)
     except KafkaException as error:
-        raise Unavailable(f"Kafka at {bootstrap} does not answer: {error.args[0].str()}") from None
-    return sorted(topic.topic for topic in new)
+        raise _no_answer(bootstrap, error) from None
+    replication = replication or min(REPLICAS, len(known.brokers))
+    new = [
+        NewTopic(plan.name, plan.partitions, plan.replication, config=dict(plan.settings))
+        for plan in planned(prefix, replication)
+        if plan.name not in known.topics
+    ]
+    made = []
+    for name, asked in (admin.create_topics(new) if new else {}).items():
+        try:
+            asked.result(TIMEOUT)
+        except KafkaException as error:
+            code = error.args[0].code()
+            if code == KafkaError.TOPIC_ALREADY_EXISTS:  # another was first, or it is being deleted just now
+                continue
+            if code in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError.REQUEST_TIMED_OUT):
+                raise _no_answer(bootstrap, error) from None
+            raise Refused("topic.not_made", f"Kafka does not make {name}: {error.args[0].str()}") from None
+        made.append(name)
+    _until_seen(admin, bootstrap, made)
+    return sorted(made)
+
+
+def _until_seen(admin: AdminClient, bootstrap: str, names: list[str]) -> None:
+    """The controller answers before the brokers have heard of a new topic; who asks them at once finds none."""
+    deadline = time.monotonic() + TIMEOUT
+    try:
+        while not admin.list_topics(timeout=TIMEOUT).topics.keys() >= set(names):
+            if time.monotonic() > deadline:
+                raise Unavailable(f"Kafka at {bootstrap} does not tell of the topics that it made")
+            time.sleep(SEEN_SECONDS)
+    except KafkaException as error:
+        raise _no_answer(bootstrap, error) from None
+
+
+def odd_topics(bootstrap: str, prefix: str) -> dict[str, str]:
+    """Topics that are there with another number of partitions than they should have, and what is wrong."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 3})
+    try:
+        known: Mapping[str, TopicMetadata] = admin.list_topics(timeout=TIMEOUT).topics
+    except KafkaException as error:
+        raise _no_answer(bootstrap, error) from None
+    return {
+        plan.name: f"has {len(known[plan.name].partitions)} partitions instead of {plan.partitions}"
+        for plan in planned(prefix)
+        if plan.name in known and len(known[plan.name].partitions) != plan.partitions
+    }
 
 
 def topic_id(bootstrap: str, topic: str) -> str:
     """The broker's own id of a topic: another one means it was deleted and made anew."""
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 3})
     try:
         described = admin.describe_topics(TopicCollection([topic]), request_timeout=TIMEOUT)[topic]
         return str(described.result(TIMEOUT).topic_id)
     except KafkaException as error:
-        raise Unavailable(f"Kafka at {bootstrap} does not answer: {error.args[0].str()}") from None
+        raise _no_answer(bootstrap, error) from None
+
+
+def _no_answer(bootstrap: str, error: KafkaException) -> Unavailable:
+    return Unavailable(f"Kafka at {bootstrap} does not answer: {error.args[0].str()}")

@@ -77,7 +77,7 @@ async def react(workspace: Workspace, heart: Heart) -> None:
 async def sweep(workspace: Workspace, heart: Heart) -> None:
     """Look for clocks that ran out, for ever."""
     sweeper = Sweeper(
-        workspace.engine, workspace.log, workspace.rules, heart, _attempts(workspace, SWEEP),
+        workspace.engine, workspace.log, workspace.rules, heart, attempts(workspace, SWEEP),
         _aside(workspace, SWEEP),
     )  # fmt: skip
 
@@ -96,14 +96,14 @@ async def _drain(source: Feed, claim: Claim, careful: Careful) -> None:
 
 
 def _careful(workspace: Workspace, heart: Heart, reader: str, act: Act) -> Careful:
-    return Careful(workspace.engine, heart, _attempts(workspace, reader), _aside(workspace, reader), act)
+    return Careful(workspace.engine, heart, attempts(workspace, reader), _aside(workspace, reader), act)
 
 
 def _aside(workspace: Workspace, reader: str) -> Aside:
     return Aside(workspace.engine, workspace.quarantine, workspace.clock, reader)
 
 
-def _attempts(workspace: Workspace, reader: str) -> Attempts:
+def attempts(workspace: Workspace, reader: str) -> Attempts:
     """Beside the heart that the parent watches, so that both count in one file."""
     place = os.environ.get(PLACE)
     return Attempts.beside(Path(place) if place else workspace.settings.var / "run" / reader)

@@ -1,6 +1,7 @@
 """Feeds: what a reader is given, though a claim fails, a topic is made anew, or two want the same."""
 
 import asyncio
+import time
 from contextlib import aclosing, suppress
 
 import pytest
@@ -31,7 +32,7 @@ def topic(kafka, workspace):
     name = events_topic(workspace.settings.topic_prefix)
     relay, identity = (
         Relay(workspace.engine, kafka.bootstrap, workspace.settings.topic_prefix),
-        topic_id(kafka.bootstrap, name),
+        known(kafka, name),
     )
     while relay.step(identity):
         pass
@@ -72,6 +73,16 @@ def remake(kafka, workspace, topic):
     admin.delete_topics([topic])[topic].result(30)
     while topic not in create_topics(kafka.bootstrap, workspace.settings.topic_prefix):
         pass
+
+
+def known(kafka, topic):
+    """The topic's id, once the broker knows it; it takes a moment."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return topic_id(kafka.bootstrap, topic)
+        except Unavailable:
+            assert time.monotonic() < deadline
 
 
 def test_a_claim_that_failed_stops_the_reading_and_the_next_one_is_told_everything(kafka, workspace, topic):
@@ -116,11 +127,11 @@ def test_a_reader_hears_that_its_topic_was_made_anew(kafka, workspace, topic, mo
         with pytest.raises(Unavailable):
             await reading
 
-    before = topic_id(kafka.bootstrap, topic)
+    before = known(kafka, topic)
     in_time(read_while_it_is_made_anew())
     assert identities == {before}
     relay = Relay(workspace.engine, kafka.bootstrap, workspace.settings.topic_prefix)
-    now = topic_id(kafka.bootstrap, topic)
+    now = known(kafka, topic)
     while relay.step(now):
         pass
     everything = workspace.journal.head()

@@ -5,21 +5,29 @@ import asyncio
 import msgspec
 from structlog.testing import capture_logs
 
+from infra.attempts import Attempts
+from infra.heart import Heart
 from infra.settings import Settings
 from infra.workspace import open_workspace
 from services.workers import loops
-from services.workers.app import settle
+from services.workers.intake import Taker, settle
 from tests.support.sending import item, phone
 
 SECRET = "4155552671"
 
 
+def attempts(workspace):
+    return Attempts(workspace.settings.var / "intake.attempts")
+
+
 def take(workspace, *messages):
     """Hand messages to the agent's one wrapper; what it says in the log."""
 
+    taker = Taker(workspace.door("intake"), workspace.clock, Heart(), attempts(workspace))
+
     async def one_after_the_other():
-        for message in messages:
-            await settle(workspace.door("intake"), message)
+        for number, message in enumerate(messages):
+            await settle(taker, f"0:{number}", message)
 
     with capture_logs() as said:
         asyncio.run(one_after_the_other())
@@ -69,12 +77,29 @@ def test_while_the_journal_does_not_answer_the_message_is_kept_in_hand(workspace
 
         tries = 0
 
-        def receive(self, raws):
-            self.tries += 1
-            return (away if self.tries <= 3 else workspace).door("intake").receive(raws)
+        def read(self, raws, now):
+            return workspace.door("intake").read(raws, now)
 
+        def settle(self, read, now):
+            self.tries += 1
+            return (away if self.tries <= 3 else workspace).door("intake").settle(read, now)
+
+    taker = Taker(ComesBack(), workspace.clock, Heart(), attempts(workspace))
     with capture_logs() as said:
-        asyncio.run(settle(ComesBack(), message))
+        asyncio.run(settle(taker, "0:1", message))
     away.close()
     assert [one["event"] for one in said] == ["waiting"] * 3
     assert workspace.journal.read()[0].source_id == "1"
+
+
+def test_a_message_on_which_the_predecessor_hung_three_times_is_kept_and_the_next_one_is_taken(workspace):
+    for _ in range(3):
+        attempts(workspace).failed("0:0")  # the parent, before it killed
+    take(workspace, msgspec.json.encode(item("1", phone())), msgspec.json.encode(item("2", phone())))
+    assert workspace.quarantine.counts() == {"hung": 1}
+    assert [one.source_id for one in workspace.journal.read() if one.source != "identity"] == ["2"]
+    taker = Taker(workspace.door("intake"), workspace.clock, Heart(), attempts(workspace))
+    taker.done_before({0: 0})  # it may come again until faust has committed
+    assert attempts(workspace).counts() == {"0:0": 3}
+    taker.done_before({0: 1})
+    assert attempts(workspace).counts() == {}

@@ -1,0 +1,110 @@
+"""The Kafka door: an agent that records what other systems put on the intake topic."""
+
+import asyncio
+from collections.abc import Mapping, Set
+from typing import Any
+
+import faust
+import structlog
+from faust.types import TP
+
+from events.topics import intake_topic
+from infra.attempts import MOST, Attempts
+from infra.clock import Clock
+from infra.door import Door
+from infra.heart import Heart
+from infra.stuck import StuckWatch
+from infra.workspace import Workspace
+from models.errors import Unavailable
+from services.workers import loops
+
+log = structlog.get_logger()
+NAME = "intake"
+
+
+def install(app: faust.App, workspace: Workspace, heart: Heart) -> None:
+    """Add the agent to the worker, and a watch over its consumer."""
+    settings = workspace.settings
+    name = intake_topic(settings.topic_prefix)
+    topic = app.topic(
+        name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw", internal=False
+    )
+    watch = StuckWatch(settings.kafka_bootstrap, name, app.conf.id, "")
+    watch.start()
+    taker = Taker(workspace.door(NAME), workspace.clock, heart, loops.attempts(workspace, NAME))
+
+    async def assigned(_: Any, parts: Set[TP], **__: Any) -> None:
+        places = await asyncio.to_thread(watch.reads_from_committed, [one.partition for one in parts])
+        taker.done_before(places)
+
+    async def revoked(*_: Any, **__: Any) -> None:
+        watch.gives_back()
+
+    app.on_partitions_assigned.connect(assigned)  # type: ignore[arg-type]
+    app.on_partitions_revoked.connect(revoked)
+
+    @app.agent(topic, name=NAME)
+    async def intake(stream: faust.StreamT[bytes]) -> None:
+        """Faust acks a message even when we raise, so each ending is decided here."""
+        async for event in stream.events():
+            watch.works(True)
+            place = f"{event.message.partition}:{event.message.offset}"
+            await settle(taker, place, event.message.value or b"")
+            watch.went_on(event.message.partition, event.message.offset + 1)
+            watch.works(False)
+
+
+class Taker:
+    """Gives messages their verdicts. On a topic no sender keeps what is refused, so it is quarantined too;
+    and so is what fails by a defect of ours, or what hung until the parent had killed three times.
+    """
+
+    def __init__(self, door: Door, clock: Clock, heart: Heart, attempts: Attempts) -> None:
+        self._door, self._clock, self._heart, self._attempts = door, clock, heart, attempts
+
+    def take(self, place: str, message: bytes) -> None:
+        """Take one message in. Raises `Unavailable`; then nothing was done."""
+        if self._attempts.counts().get(place, 0) >= MOST:  # kept: until faust commits, it may come again
+            self._hold(message, "hung", "taking it in did not come to an end")
+        else:
+            self._receive(place, message)
+
+    def done_before(self, places: Mapping[int, int]) -> None:
+        """Forget the attempts of what lies before these offsets: it never comes again."""
+        tried = {one: tuple(map(int, one.split(":"))) for one in self._attempts.counts()}
+        self._attempts.forget([one for one, (part, at) in tried.items() if at < places.get(part, 0)])
+
+    def _receive(self, place: str, message: bytes) -> None:
+        self._heart.handle(place)
+        try:
+            now = self._clock.now()
+            read = self._door.read([message], now)
+            self._heart.wait()
+            (answer,) = self._door.settle(read, now)
+        except Unavailable:
+            raise
+        except Exception as error:
+            log.error("failed", loop=NAME, place=place, kind=type(error).__name__)
+            self._hold(message, "failed", "taking it in failed; it can be replayed when that is mended")
+            return
+        finally:
+            self._heart.rest()
+        if answer.verdict == "refused":
+            self._door.hold(message, answer.code, answer.path, answer.detail)
+        if answer.verdict not in ("accepted", "duplicate"):
+            log.warning("not taken", verdict=answer.verdict, code=answer.code, path=answer.path, place=place)
+
+    def _hold(self, message: bytes, code: str, detail: str) -> None:
+        self._door.hold(message, code, "$", detail)
+
+
+async def settle(taker: Taker, place: str, message: bytes) -> None:
+    """Give a message its verdict; while the journal does not answer, wait with it in hand."""
+    while True:
+        try:
+            await asyncio.to_thread(taker.take, place, message)
+        except Unavailable as error:
+            log.warning("waiting", loop=NAME, why=str(error))
+            await asyncio.sleep(loops.WAIT_SECONDS)
+        else:
+            return
