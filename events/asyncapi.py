@@ -17,6 +17,7 @@ _TEXT: Schema = {"type": "string"}
 _LABEL: Schema = {"type": "string", "maxLength": 200}
 _TIME: Schema = {"type": "string", "format": "date-time"}
 _WHOLE: Schema = {"type": "string", "pattern": "^[0-9]+$"}
+_TRACE: Schema = {"type": "string", "pattern": "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"}
 _ORIGIN: Schema = {"type": "string", "enum": ["live", "import", "replay"]}
 
 HEADERS: dict[str, Schema] = {
@@ -45,6 +46,10 @@ HEADERS: dict[str, Schema] = {
         **_TEXT,
         "description": "JSON array: kind, issuer, keyed hash and facets, strongest first.",
     },
+    "traceparent": {
+        **_TRACE,
+        "description": "W3C trace context of the request that it came with, or that of its cause.",
+    },
     "content-type": {"type": "string", "const": "application/json"},
 }
 ALWAYS = [
@@ -61,6 +66,12 @@ KEY: Schema = {
         "come under two keys: order them by ts_position. A repeat shows a position not above the last "
         "one of its partition."
     ),
+}
+INTAKE_HEADERS: Schema = {
+    "type": "object",
+    "properties": {
+        "traceparent": {**_TRACE, "description": "W3C trace context, if the event is to be part of a trace."}
+    },
 }
 INTAKE_KEY: Schema = {
     "type": "string",
@@ -95,6 +106,7 @@ ITEM: dict[str, Schema] = {
 
 _SHARED: Schema = {
     "Headers": {"type": "object", "properties": HEADERS, "required": ALWAYS},
+    "IntakeHeaders": INTAKE_HEADERS,
     "InboundIdentifier": IDENTIFIER,
 }
 
@@ -214,6 +226,7 @@ def _intake(entry: EventType) -> Schema:
         "name": entry.wire,
         "title": _title(entry),
         "contentType": "application/json",
+        "headers": {"$ref": "#/components/schemas/IntakeHeaders"},
         "payload": {
             "type": "object",
             "properties": properties,

@@ -8,6 +8,7 @@ from events.envelope import Envelope
 from infra import aside
 from infra.aside import POLICIES, PROJECTOR, SWEEP
 from infra.database import unavailable
+from infra.logs import described
 from infra.policy_runner import PolicyRunner
 from infra.projector import Moved, Projector
 from infra.workspace import Workspace
@@ -32,7 +33,7 @@ def give_back(workspace: Workspace, reader: str, event_id: str) -> bool:
     except Unavailable:
         raise
     except Exception as error:  # the handler is as broken as before, or in another way
-        log.warning("still not taken", reader=reader, event_id=event_id, kind=type(error).__name__)
+        log.warning("still not taken", reader=reader, event_id=event_id, **described(error))
         return False
     return bool(found)
 

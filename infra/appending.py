@@ -1,6 +1,5 @@
 """One turn at the journal: dedupe, revisions, identity and positions, all under its lock."""
 
-import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -10,16 +9,15 @@ from sqlalchemy import Connection, select, text, update
 from events import codec, registry
 from events.envelope import Event
 from events.identity import CustomersMerged, IdentifierBlocked, IdentifierLinked, MergeProposed
-from infra import identity_store
+from infra import identity_store, tracing
 from infra.clock import Clock
 from infra.database import copy_rows
 from infra.ids import new_id
-from infra.item import Accepted, Draft, Duplicate, IdentifierValues, Item, Stale, Verdict
+from infra.item import EVENT_ID, Accepted, Draft, Duplicate, IdentifierValues, Item, Stale, Verdict
 from models.domain.identity import Register
-from models.tables.journal import COLUMNS, NO_IDENTIFIERS, journal, journal_head
+from models.tables.journal import NO_IDENTIFIERS, WRITTEN, journal, journal_head
 
 _encode = msgspec.json.Encoder().encode
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def append(connection: Connection, items: Sequence[Item], clock: Clock) -> list[Verdict]:
@@ -27,14 +25,15 @@ def append(connection: Connection, items: Sequence[Item], clock: Clock) -> list[
 
     The lock is a statement of its own, so that a poller never skips a row.
     """
-    position, last = connection.execute(
-        select(journal_head.c.position, journal_head.c.recorded_at).with_for_update()
-    ).one()
-    recorded_at = max(clock.now(), last)
-    section = _Section(connection, items, position, recorded_at)
-    verdicts = [section.take(item) for item in items]
-    section.write()
-    return verdicts
+    with tracing.span("append", links=(d.trace for item in items for d in item.drafts), items=len(items)):
+        position, last = connection.execute(
+            select(journal_head.c.position, journal_head.c.recorded_at).with_for_update()
+        ).one()
+        recorded_at = max(clock.now(), last)
+        section = _Section(connection, items, position, recorded_at)
+        verdicts = [section.take(item) for item in items]
+        section.write()
+        return verdicts
 
 
 class _Section:
@@ -107,7 +106,7 @@ class _Section:
                 event_id=new_id(), type=entry.wire, schema=entry.schema, data=codec.encode(event), digest=b"",
                 source="identity", source_id=source_id, origin=draft.origin,
                 occurred_at=draft.occurred_at, known_at=draft.known_at, known_assumed=draft.known_assumed,
-                actor="rule:identity", cause=draft.event_id, stream=entry.stream(event),
+                actor="rule:identity", cause=draft.event_id, stream=entry.stream(event), trace=draft.trace,
             ),
             self._subject(event) or customer,
         )  # fmt: skip
@@ -140,7 +139,7 @@ class _Section:
             self._position, draft.event_id, draft.type, draft.schema, draft.stream, revision, draft.source,
             draft.source_id, draft.digest, customer or None, draft.origin, draft.occurred_at, known_at,
             draft.known_assumed, self._now, draft.actor, draft.cause,
-            _encode(draft.identifiers) if draft.identifiers else NO_IDENTIFIERS, draft.data,
+            _encode(draft.identifiers) if draft.identifiers else NO_IDENTIFIERS, draft.data, draft.trace,
         ))  # fmt: skip
 
     def _revision(self, stream: str) -> int:
@@ -153,14 +152,14 @@ class _Section:
         """COPY the events, write the identities, move the head: one commit makes all of it true."""
         if not self._rows:
             return
-        copy_rows(self._connection, journal, COLUMNS, self._rows)
+        copy_rows(self._connection, journal, WRITTEN, self._rows)
         identity_store.write(self._connection, self._register, self._before, self._sealed, self._revisions)
         self._connection.execute(update(journal_head).values(position=self._position, recorded_at=self._now))
 
 
 def _customers_of(connection: Connection, events: Iterable[str]) -> dict[str, str]:
     """Whose these events were taken to be at recording; without those that are nobody's or unknown."""
-    ids = [one for one in events if _UUID.fullmatch(one)]
+    ids = [one for one in events if EVENT_ID.fullmatch(one)]
     if not ids:
         return {}
     found = connection.execute(

@@ -15,6 +15,7 @@ from infra.database import unavailable
 from infra.feeds import JOURNAL, Batch
 from infra.heart import Heart
 from infra.intake import Rejected
+from infra.logs import described
 from infra.projector import Fenced
 from infra.records import Strange
 from models.errors import Conflict, Unavailable
@@ -89,8 +90,9 @@ class Careful:
             raise error  # it lies aside and fails all the same: a defect, which ends the process loudly
         count = self._attempts.failed(event_id)
         self._tried = self._attempts.counts()
-        log.warning("attempt failed", reader=self._aside.reader, event_id=event_id, attempt=count,
-                    kind=type(error).__name__)  # fmt: skip
+        log.warning(
+            "attempt failed", reader=self._aside.reader, event_id=event_id, attempt=count, **described(error)
+        )
         if count >= MOST:
             self._set_aside(event_id, "failed", f"its handler raised {type(error).__name__} every time")
 

@@ -13,6 +13,7 @@ from events.codec import Undecodable
 from events.envelope import Event, IdentifierRef
 from events.personal import Clear, Personal
 from events.vocabulary import Moment, Origin
+from infra import tracing
 from infra.ids import new_id
 from infra.item import Draft, IdentifierValues, Item
 from infra.matching import Matcher
@@ -34,7 +35,7 @@ WRONG_PART = {"identifier_kind": "kind", "issuer_missing": "issuer"}
 """Which part of an identifier a refusal is about, where it is not the value."""
 
 OWN_SOURCES = frozenset({"api", "identity", "train"})
-OWN_PREFIXES = ("policy:", "sweep:", "churn:", "target_list:")
+OWN_PREFIXES = ("policy:", "sweep:", "churn:", "target_list:", "reader:")
 """What we record ourselves is deduplicated under these; a sender who used one would shadow it."""
 
 
@@ -169,6 +170,7 @@ class Intake:
             source=item.source, source_id=item.source_id, origin=item.origin, occurred_at=occurred_at,
             known_at=known_at, known_assumed=assumed, actor=item.actor, cause=item.cause, stream=stream,
             about=getattr(event, "touch_id", ""), identifiers=tuple(one.ref for one in values), values=values,
+            trace=tracing.current(),
         )  # fmt: skip
         return Pending(draft, event, raw)
 

@@ -1,10 +1,17 @@
 """What goes into the journal, and what is said of it: drafts, items, verdicts."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from events.envelope import IdentifierRef
 from events.vocabulary import Origin
+from models.errors import Refused
+
+EVENT_BYTES = 900_000
+"""Of an encoded event. With key and headers it must fit a Kafka message of 1 MB, or the relay stops for ever."""
+EVENT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""What an event's id looks like; a cause or a subject that somebody sent may be anything."""
 
 
 @dataclass(slots=True)
@@ -22,7 +29,7 @@ class Draft:
     """An event ready to be appended: sealed, encoded, hashed. `known_at` None means at recording.
 
     `customer` is set where the writer knows whose it is; `about` is the event that this one corrects, and
-    then it is the customer of that; else its identifiers say it.
+    then it is the customer of that; else its identifiers say it. `trace` is the traceparent it came under.
     """
 
     event_id: str
@@ -43,14 +50,22 @@ class Draft:
     about: str = ""
     identifiers: tuple[IdentifierRef, ...] = ()
     values: tuple[IdentifierValues, ...] = ()
+    trace: str | None = None
 
 
 @dataclass(slots=True)
 class Item:
-    """What is appended all or nothing: events, and the revision each of their streams must have."""
+    """What is appended all or nothing: events, and the revision each of their streams must have.
+
+    Raises `Refused` for an event that no Kafka message could carry.
+    """
 
     drafts: tuple[Draft, ...]
     expected: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if any(len(draft.data) > EVENT_BYTES for draft in self.drafts):
+            raise Refused("too_large", f"an event may have {EVENT_BYTES:,} bytes")
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 
 import msgspec
+import structlog
 from sqlalchemy import Connection, Engine, select, text
 
 from events import codec
@@ -15,9 +16,12 @@ from infra.appending import append
 from infra.clock import Clock
 from infra.database import unavailable
 from infra.item import Accepted, Broken, Duplicate, Item, Stale, Verdict
+from infra.logs import described
+from infra.telemetry import GROUP as GROUP_COMMIT
 from models.errors import Conflict, Unavailable
 from models.tables.journal import COLUMNS, NO_IDENTIFIERS, journal, journal_head
 
+log = structlog.get_logger()
 GROUP = 5_000
 """Events that share one commit at most."""
 
@@ -105,12 +109,15 @@ class Journal:
                 future.set_exception(error)
                 return
             except Exception as error:
+                log.error("not recorded", **described(error))
                 verdicts.append(Broken(type(error).__name__, error))
         future.set_result(verdicts)
 
     def _commit(self, items: Sequence[Item]) -> list[Verdict]:
         with unavailable(), self.engine.begin() as connection:
-            return append(connection, items, self._clock)
+            verdicts = append(connection, items, self._clock)
+        GROUP_COMMIT.observe(sum(len(item.drafts) for item in items))
+        return verdicts
 
     def close(self) -> None:
         """Write what waits, then stop the writer."""

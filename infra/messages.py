@@ -8,6 +8,7 @@ import msgspec
 
 from events import codec, registry
 from events.envelope import Envelope, IdentifierRef
+from infra.tracing import HEADER
 
 _refs = msgspec.json.Decoder(tuple[IdentifierRef, ...])
 
@@ -23,13 +24,14 @@ class Message(NamedTuple):
 
 
 def from_row(row: Sequence[Any]) -> Message:
-    """The message of a journal row in the order of `journal.COLUMNS`; nothing is decoded.
+    """The message of a journal row in the order of `journal.WRITTEN`, which may end before the trace.
 
-    A merge goes under both customers' keys, so that whoever follows either hears of it.
+    Nothing is decoded. A merge goes under both customers' keys, so that whoever follows either hears of it.
     """
     (position, event_id, wire, schema, stream, revision, source, source_id, _, customer, origin,
-     occurred_at, known_at, known_assumed, recorded_at, actor, cause, identifiers, data) = row  # fmt: skip
+     occurred_at, known_at, known_assumed, recorded_at, actor, cause, identifiers, data, *more) = row  # fmt: skip
     value, owner, refs = bytes(data), str(customer) if customer else "", bytes(identifiers)
+    trace = more[0] if more else None
     headers = [
         ("ce_id", str(event_id)), ("ce_source", source), ("ce_type", wire), ("ce_specversion", "1.0"),
         ("ce_time", _text(occurred_at)), ("ce_dataschema", f"urn:touchstone:{wire}:{schema}"),
@@ -38,7 +40,7 @@ def from_row(row: Sequence[Any]) -> Message:
         ("content-type", "application/json"),
     ]  # fmt: skip
     for name, text in (("ce_subject", stream or owner), ("ts_stream", stream), ("ts_customer", owner),
-                       ("ts_actor", actor), ("ts_cause", cause)):  # fmt: skip
+                       ("ts_actor", actor), ("ts_cause", cause), (HEADER, trace)):  # fmt: skip
         if text:
             headers.append((name, text))
     if revision:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, select, text
 
 from events.envelope import Envelope, Order
 from events.identity import CustomersMerged, CustomersUnmerged
-from infra import aside, histories, identity_store
+from infra import aside, generations, histories, identity_store
 from infra.aside import PROJECTOR
 from infra.database import unavailable
 from infra.feeds import Batch
@@ -60,6 +60,7 @@ class Projector:
         self, engine: Engine, projections: Sequence[Projection[Any]], holder: str, heart: Heart | None = None
     ) -> None:
         self._engine, self._holder, self._heart = engine, holder, heart or Heart()
+        self._projections = projections
         self._stores = [ViewStore(projection) for projection in projections]
 
     def claim(self, partition: int, topic_id: str) -> int:
@@ -90,6 +91,7 @@ class Projector:
 
     def _fold(self, connection: Connection, batches: Sequence[Batch]) -> None:
         self._hold(connection, batches)
+        generations.expect(connection, self._projections)
         passed_over = aside.held(connection, READER)
         delivered = {e.position: e for batch in batches for e in batch.envelopes}
         envelopes = [e for e in delivered.values() if e.event_id not in passed_over]
@@ -130,6 +132,7 @@ class Projector:
 
     def take_back(self, connection: Connection, event: Envelope) -> None:
         """Fold an event that was set aside, as if it had never been late: its owner's history anew."""
+        generations.expect(connection, self._projections)
         aside.take_back(connection, READER, event.event_id)
         owners = _owners(connection, [event])[event.position]
         _lock(connection, owners)

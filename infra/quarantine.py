@@ -10,8 +10,12 @@ from infra.database import unavailable
 from infra.ids import derived_id
 from infra.intake import Rejected
 from infra.matching import Matcher
+from infra.telemetry import QUARANTINED, code_label
 from infra.vault import Vault
 from models.tables.quarantine import quarantine
+
+UNREADABLE = "unreadable_line"
+"""The figure's name for whatever an importer could not map, by whatever code of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,9 @@ class Quarantine:
             self._vault.keep(keys.values())
             for digest, one in fresh.items():
                 self._insert(connection, digest, one, keys[digest].seal("raw", one.raw), now)
+        for one in rejected:
+            if one.keep:
+                QUARANTINED.labels(UNREADABLE if one.line else code_label(one.code)).inc()
 
     @staticmethod
     def _insert(connection: Connection, digest: bytes, one: Rejected, sealed: bytes, now: datetime) -> None:

@@ -1,19 +1,22 @@
 """The journal as deciders see it: streams to read, decisions to seal and append."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import select
 
 from events import codec, registry
 from events.envelope import Envelope
-from infra import identity_store
+from infra import identity_store, tracing
 from infra.database import unavailable
 from infra.ids import new_id
 from infra.intake import Intake
-from infra.item import Accepted, Broken, Draft, IdentifierValues, Item
+from infra.item import EVENT_ID, Accepted, Broken, Draft, IdentifierValues, Item
 from infra.journal import Journal
 from infra.matching import Matcher
 from infra.vault import DataKey, Vault
 from models.domain.identity import Key
 from models.ports import By, Write
+from models.tables.journal import journal
 
 
 class Recorder:
@@ -39,24 +42,27 @@ class Recorder:
 
     def record(self, by: By, writes: Sequence[Write]) -> bool:
         """Append as one item; False for a repeat of the same source id, which adds nothing."""
-        return isinstance(self._journal.append_one(self.item(by, writes)), Accepted)
+        trace = self._traces([by]).get(by.cause)
+        return isinstance(self._journal.append_one(self.item(by, writes, trace)), Accepted)
 
     def record_batch(self, decisions: Sequence[tuple[By, Sequence[Write]]]) -> int:
         """Append many items in one go; how many were new. A stale one among them adds nothing.
 
         Raises RuntimeError where some could not be recorded by a defect of ours; the others were.
         """
-        verdicts = self._journal.append([self.item(by, writes) for by, writes in decisions])
+        traces = self._traces(by for by, _ in decisions)
+        items = [self.item(by, writes, traces.get(by.cause)) for by, writes in decisions]
+        verdicts = self._journal.append(items)
         broken = [verdict.kind for verdict in verdicts if isinstance(verdict, Broken)]
         if broken:
             raise RuntimeError(f"{len(broken)} of {len(verdicts)} could not be recorded ({broken[0]})")
         return sum(isinstance(verdict, Accepted) for verdict in verdicts)
 
-    def item(self, by: By, writes: Sequence[Write]) -> Item:
-        """The item to append; sealing keys are committed when this returns.
+    def item(self, by: By, writes: Sequence[Write], trace: str | None = None) -> Item:
+        """The item to append, in the trace that is open here or else in this one. Sealing keys are committed.
 
         The first event carries the source id itself, those after it a number behind it. Raises `Undecodable`
-        for an event that its own schema does not allow.
+        for an event that its own schema does not allow, `Refused` for one that is too large.
         """
         drafts: list[Draft] = []
         keys: list[DataKey] = (
@@ -79,10 +85,25 @@ class Recorder:
                         occurred_at=occurred_at, known_at=None if by.origin == "live" else occurred_at,
                         actor=by.actor, cause=by.cause, stream=write.stream, customer=by.customer,
                         identifiers=tuple(value.ref for value in values), values=values,
+                        trace=tracing.current() or trace,
                     )
                 )  # fmt: skip
+        item = Item(tuple(drafts), {write.stream: write.expected for write in writes if write.stream})
         self._vault.keep(keys)
-        return Item(tuple(drafts), {write.stream: write.expected for write in writes if write.stream})
+        return item
+
+    def _traces(self, who: Iterable[By]) -> dict[str, str]:
+        """Cause → the trace it came under. What is decided within a request needs none: it has its own."""
+        causes = {by.cause for by in who if EVENT_ID.fullmatch(by.cause)}
+        if tracing.current() or not causes:
+            return {}
+        with unavailable(), self._journal.engine.connect() as connection:
+            rows = connection.execute(
+                select(journal.c.event_id, journal.c.trace).where(
+                    journal.c.event_id.in_(causes), journal.c.trace.is_not(None)
+                )
+            )
+            return {str(event_id): trace for event_id, trace in rows}
 
     def _unknown(self) -> set[Key]:
         if not self._values:

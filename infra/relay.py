@@ -6,16 +6,17 @@ from typing import Any
 
 import structlog
 from confluent_kafka import KafkaException, Producer
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter
 from sqlalchemy import Engine, select, text
 
 from events.topics import events_topic, family_topic
 from infra.database import unavailable
 from infra.heart import Heart
 from infra.messages import Message, from_row
+from infra.telemetry import LAG
 from infra.topics_admin import topic_id
 from models.errors import Unavailable
-from models.tables.journal import COLUMNS, journal, journal_head
+from models.tables.journal import WRITTEN, journal, journal_head
 from models.tables.readers import relay_checkpoint
 
 log = structlog.get_logger()
@@ -25,7 +26,6 @@ WAIT_SECONDS = 1.0
 LOOK_EVERY = 200
 """Steps between two looks whether the topic is still the one that was filled; ten seconds when idle."""
 SENT = Counter("touchstone_relayed_total", "Journal events sent to Kafka")
-LAG = Gauge("touchstone_relay_lag", "Journal events not sent yet")
 
 
 class Relay:
@@ -67,7 +67,7 @@ class Relay:
         with unavailable(), self._engine.begin() as connection:
             position = self._checkpoint(connection, topic)
             rows = connection.execute(
-                select(*(journal.c[name] for name in COLUMNS))
+                select(*(journal.c[name] for name in WRITTEN))
                 .where(journal.c.position > position)
                 .order_by(journal.c.position)
                 .limit(BATCH)
@@ -80,7 +80,9 @@ class Relay:
                 )
                 SENT.inc(len(rows))
                 position = rows[-1][0]
-            LAG.set(connection.execute(select(journal_head.c.position)).scalar_one() - position)
+            LAG.labels("relay", "0").set(
+                connection.execute(select(journal_head.c.position)).scalar_one() - position
+            )
             return len(rows)
 
     def _checkpoint(self, connection: Any, topic: str) -> int:

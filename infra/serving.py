@@ -10,15 +10,14 @@ import uvloop
 from infra.heart import Heart
 
 GRACE_SECONDS = 8
-HOST = "127.0.0.1"
 
 App = Callable[..., Awaitable[Any]]
 
 
-def serve(app: App, port: int, heart: Heart) -> None:
-    """Serve on the loopback; SIGTERM and SIGINT end it. TLS and the outside world end in front of it."""
+def serve(app: App, host: str, port: int, heart: Heart) -> None:
+    """Serve until told to stop: SIGTERM and SIGINT end it. TLS and the outside world end in front of it."""
     config = uvicorn.Config(
-        app, host=HOST, port=port, log_level="warning", access_log=False, http="httptools",
+        app, host=host, port=port, log_config=None, access_log=False, http="httptools",
         timeout_graceful_shutdown=GRACE_SECONDS,
     )  # fmt: skip
 

@@ -31,6 +31,7 @@ class Settings(BaseSettings):
         default="", validation_alias="KAFKA_BOOTSTRAP", description="host:port of a broker"
     )
     topic_prefix: str = Field(default="touchstone", description="First part of every topic's name")
+    host: str = Field(default="127.0.0.1", description="Address on which gateway, API and figures are served")
     gateway_port: int = Field(default=8471, description="HTTP port of the gateway")
     api_port: int = Field(default=8470, description="HTTP port of the API")
     metrics_port: int = Field(default=0, description="Where worker and relay serve /metrics; 0: nowhere")

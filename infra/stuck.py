@@ -13,6 +13,7 @@ import structlog
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from infra.telemetry import LAG
 from infra.watchdog import STUCK
 
 log = structlog.get_logger()
@@ -97,6 +98,8 @@ class StuckWatch:
             before = self._since.get(part)
             since[part] = before if before is not None and before[0] == place else (place, now)
         self._since = since
+        for part, place in places.items():
+            LAG.labels(self._group, str(part)).set(ends[part] - place)
         late = [part for part, (_, at) in since.items() if now - at > PATIENCE_SECONDS]
         return f"nothing was read of partition {late[0]}, which has more" if late else ""
 

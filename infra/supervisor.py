@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,8 +46,8 @@ class Spec:
 
 
 class _Child:
-    def __init__(self, spec: Spec, folder: Path, env: Mapping[str, str]) -> None:
-        self.spec, self.path = spec, folder / f"{spec.name}.log"
+    def __init__(self, spec: Spec, folder: Path, env: Mapping[str, str], *, says_itself: bool) -> None:
+        self.spec, self.path, self._says_itself = spec, folder / f"{spec.name}.log", says_itself
         self.place = folder / f"{spec.name}.heart"
         self.heart: mmap.mmap | None = None
         self._env = {**env, SUPERVISED: str(os.getpid()), heart.PLACE: str(self.place.resolve())}
@@ -57,10 +58,11 @@ class _Child:
 
     def start(self) -> None:
         self.heart = heart.prepare(self.place)
-        with self.path.open("ab") as output:
+        command = [sys.executable, "-m", self.spec.module, *self.spec.arguments]
+        with nullcontext() if self._says_itself else self.path.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", self.spec.module, *self.spec.arguments], stdin=subprocess.DEVNULL,
-                stdout=output, stderr=output, env=self._env, start_new_session=True,
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=self._env,
+                start_new_session=True,
             )  # fmt: skip
         self.started, self.killed = time.monotonic(), ""
 
@@ -72,12 +74,15 @@ ENDINGS = {STUCK: "stuck"}
 class Supervisor:
     """Keeps processes running. What ends is started again; one that ends at once, after a pause.
 
-    What makes no progress is killed: its own watchdog could be as stuck as itself.
+    What makes no progress is killed: its own watchdog could be as stuck as itself. Hearts, and unless the
+    children are to speak for themselves their logs, are kept in `folder`.
     """
 
-    def __init__(self, specs: Sequence[Spec], folder: Path, env: Mapping[str, str]) -> None:
+    def __init__(
+        self, specs: Sequence[Spec], folder: Path, env: Mapping[str, str], *, logs: bool = True
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._children = [_Child(spec, folder, env) for spec in specs]
+        self._children = [_Child(spec, folder, env, says_itself=not logs) for spec in specs]
         self._stop, self._thread = threading.Event(), threading.Thread(target=self._watch, name="supervisor")
         self.restarts = 0
 

@@ -14,6 +14,7 @@ from infra.attempts import MOST, Attempts
 from infra.database import unavailable
 from infra.heart import Heart
 from infra.histories import is_stream
+from infra.logs import described
 from infra.view_store import ViewStore
 from infra.watched import WatchedLog
 from models.domain import opportunity
@@ -98,11 +99,11 @@ class Sweeper:
         except Unavailable:
             raise
         except Refused as refused:  # one row must not keep the others waiting; it stays due
-            log.warning("not swept", opportunity=key, code=refused.code)
+            log.warning("not swept", event_id=clock, code=refused.code)
         except Conflict:
-            log.warning("not swept", opportunity=key, code="conflict")
+            log.warning("not swept", event_id=clock, code="conflict")
         except Exception as error:
-            log.warning("attempt failed", reader=SWEEP, event_id=clock, kind=type(error).__name__)
+            log.warning("attempt failed", reader=SWEEP, event_id=clock, **described(error))
             if self._attempts.failed(clock) >= MOST:
                 self._give_up(clock, "failed", f"its handler raised {type(error).__name__} every time")
         self._heart.wait()

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, Table, delete, select
 
 from infra.database import copy_rows
 from models.projections.projection import Projection
@@ -14,11 +14,14 @@ _encode = msgspec.json.Encoder().encode
 
 
 class ViewStore:
-    """The rows of one projection. States are JSON, so that a person can read a row too."""
+    """The rows of one projection. States are JSON, so that a person can read a row too.
 
-    def __init__(self, projection: Projection[Any]) -> None:
+    They are in the table of the projection's name, or in another of the same columns.
+    """
+
+    def __init__(self, projection: Projection[Any], table: Table | None = None) -> None:
         self.projection = projection
-        self.table = workspace_metadata.tables[projection.name]
+        self.table = workspace_metadata.tables[projection.name] if table is None else table
         self._decoder = msgspec.json.Decoder(projection.row)
         self._columns = [
             column.name for column in self.table.columns if column.name not in ("key", "owner", "state")
@@ -27,6 +30,13 @@ class ViewStore:
     def decode(self, state: bytes) -> Any:
         """A stored state as the projection's row."""
         return self._decoder.decode(state)
+
+    def same(self, one: bytes, other: bytes) -> bool:
+        """Do two stored states say the same? A set has no order, so the bytes may differ all the same."""
+        try:
+            return one == other or bool(self.decode(one) == self.decode(other))
+        except msgspec.MsgspecError:  # written by a rule whose rows looked otherwise
+            return False
 
     def load(self, connection: Connection, keys: Collection[str]) -> dict[str, Any]:
         """The rows of these keys that exist."""
@@ -48,6 +58,10 @@ class ViewStore:
         """Take away whatever these owners have."""
         connection.execute(delete(self.table).where(self.table.c.owner.in_(list(owners))))
 
+    def delete_keys(self, connection: Connection, keys: Collection[str]) -> None:
+        """Take away the rows of these keys."""
+        connection.execute(delete(self.table).where(self.table.c.key.in_(list(keys))))
+
     def write(
         self, connection: Connection, rows: Mapping[str, tuple[str, Any | None]], *, fresh: bool
     ) -> None:
@@ -55,11 +69,21 @@ class ViewStore:
         if not rows:
             return
         if not fresh:
-            connection.execute(delete(self.table).where(self.table.c.key.in_(list(rows))))
-        copy_rows(connection, self.table, ["key", "owner", "state", *self._columns], self._values(rows))
+            self.delete_keys(connection, rows)
+        self.copy(
+            connection, (self.line(key, owner, row) for key, (owner, row) in rows.items() if row is not None)
+        )
 
-    def _values(self, rows: Mapping[str, tuple[str, Any | None]]) -> Iterable[tuple[Any, ...]]:
-        for key, (owner, row) in rows.items():
-            if row is not None:
-                beside = self.projection.columns(row)
-                yield (key, owner, _encode(row), *(beside[name] for name in self._columns))
+    def line(self, key: str, owner: str, row: Any) -> tuple[Any, ...]:
+        """A row as its table holds it, in the order of `columns`."""
+        beside = self.projection.columns(row)
+        return (key, owner, _encode(row), *(beside[name] for name in self._columns))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the table as `line` fills them."""
+        return ("key", "owner", "state", *self._columns)
+
+    def copy(self, connection: Connection, lines: Iterable[tuple[Any, ...]]) -> None:
+        """Write lines whose keys are not there yet."""
+        copy_rows(connection, self.table, self.columns, lines)

@@ -82,11 +82,14 @@ class LocalKafka:
         heap: str = "512m",
         settings: Mapping[str, str] | None = None,
         lock: Path = jars.LOCK,
+        advertised: int | None = None,
     ) -> None:
+        """`advertised` is the port under which clients are told to reach it, where that is not its own."""
         self.directory = Path(directory).expanduser().resolve()
         self._heap = heap
         self._settings = SETTINGS | dict(settings or {})
         self._lock = lock
+        self._advertised = advertised
         self._program = Program(
             title="Kafka",
             name="java",
@@ -184,7 +187,7 @@ class LocalKafka:
             "node.id": "1",
             "controller.quorum.voters": f"1@{HOST}:{controller}",
             "listeners": f"BROKER://{HOST}:{broker},CONTROLLER://{HOST}:{controller}",
-            "advertised.listeners": f"BROKER://{HOST}:{broker}",
+            "advertised.listeners": f"BROKER://{HOST}:{self._advertised or broker}",
             "listener.security.protocol.map": "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "inter.broker.listener.name": "BROKER",
             "controller.listener.names": "CONTROLLER",

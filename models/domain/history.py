@@ -22,24 +22,42 @@ def effective(
     that was not known yet does not apply; one that was, does, whenever its touch lies.
     """
     known = [e for e in history if known_at is None or e.known_at <= known_at]
-    changes = sorted((e for e in known if isinstance(e.event, CHANGING)), key=lambda e: e.order)
-    corrections: dict[str, list[TouchCorrected]] = {}
-    retracted = set()
-    for change in changes:
-        match change.event:
-            case TouchCorrected(touch_id=touch):
-                corrections.setdefault(touch, []).append(change.event)
-            case TouchRetracted(touch_id=touch):
-                retracted.add(touch)
-    found = []
-    for envelope in known:
-        if isinstance(envelope.event, CHANGING) or (envelope.event_id in retracted and _is_touch(envelope)):
-            continue
-        for correction in corrections.get(envelope.event_id, ()):
-            envelope = corrected(envelope, correction)
-        if as_of is None or envelope.occurred_at <= as_of:
-            found.append(envelope)
+    changes = Changes(known)
+    found = [e for one in known if (e := changes.applied(one)) is not None]
+    if as_of is not None:
+        found = [e for e in found if e.occurred_at <= as_of]
     return sorted(found, key=lambda envelope: envelope.order)
+
+
+class Changes:
+    """What the corrections and retractions among some events say about the others."""
+
+    def __init__(self, events: Iterable[Envelope]) -> None:
+        self._corrections: dict[str, list[TouchCorrected]] = {}
+        self._retracted: set[str] = set()
+        for change in sorted((e for e in events if isinstance(e.event, CHANGING)), key=lambda e: e.order):
+            match change.event:
+                case TouchCorrected(touch_id=touch):
+                    self._corrections.setdefault(touch, []).append(change.event)
+                case TouchRetracted(touch_id=touch):
+                    self._retracted.add(touch)
+
+    def applied(self, envelope: Envelope) -> Envelope | None:
+        """The event as it should have been recorded; None for one that does not count, or is itself a change."""
+        if isinstance(envelope.event, CHANGING):
+            return None
+        if envelope.event_id in self._retracted and _is_touch(envelope):
+            return None
+        for correction in self._corrections.get(envelope.event_id, ()):
+            envelope = corrected(envelope, correction)
+        return envelope
+
+    @property
+    def moved(self) -> frozenset[str]:
+        """The ids of the events that are said to have happened at another time."""
+        return frozenset(
+            touch for touch, said in self._corrections.items() if any(one.occurred_at for one in said)
+        )
 
 
 def _is_touch(envelope: Envelope) -> bool:

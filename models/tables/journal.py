@@ -38,6 +38,7 @@ journal = Table(
     Column("cause", Text, nullable=False),
     Column("identifiers", LargeBinary, nullable=False),
     Column("data", LargeBinary, nullable=False),
+    Column("trace", Text, nullable=True, comment="W3C traceparent of the request that brought it"),
     Index("journal_source", "source", "source_id", unique=True),
     Index("journal_stream", "stream", "revision", unique=True, postgresql_where=text("stream <> ''")),
     Index("journal_customer", "customer", "position", postgresql_where=text("customer IS NOT NULL")),
@@ -53,8 +54,11 @@ journal_head = Table(
     comment="One row: the last position. Appends take turns by locking it.",
 )
 
-COLUMNS = tuple(column.name for column in journal.columns)
-"""In the order in which rows are written and read."""
+WRITTEN = tuple(column.name for column in journal.columns)
+"""In the order in which rows are written, and sent on."""
+
+COLUMNS = WRITTEN[:-1]
+"""What an envelope is made of: all but the trace, which no fold asks for."""
 
 NO_IDENTIFIERS = b"[]"
 """What the column `identifiers` holds for an event that names nobody."""

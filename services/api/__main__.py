@@ -1,10 +1,10 @@
 """Runs the API."""
 
 from infra.heart import Heart
+from infra.logs import configure_logging
 from infra.serving import serve
 from infra.settings import Settings
 from infra.supervisor import end_with_parent
-from infra.telemetry import configure_logging
 from infra.workspace import open_workspace
 from services.api.app import create_app
 
@@ -14,7 +14,7 @@ def main() -> None:
     configure_logging()
     end_with_parent()
     settings = Settings()
-    serve(create_app(open_workspace(settings)), settings.api_port, Heart.of_process())
+    serve(create_app(open_workspace(settings)), settings.host, settings.api_port, Heart.of_process())
 
 
 if __name__ == "__main__":

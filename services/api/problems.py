@@ -5,16 +5,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from events.codec import Undecodable
+from infra.logs import current_request
 from models.errors import Conflict, Refused, Unavailable
-
-log = structlog.get_logger()
 
 REFUSED = {"opportunity.closed": 409, "opportunity.exists": 409}
 """Refusals for the state something is in. Those that end in `.unknown` are 404, all others 422."""
@@ -31,6 +29,10 @@ class Problem(BaseModel):
     detail: str = Field(examples=["Expected a moment with its UTC offset"])
     message: str = Field(description="The same sentence.", examples=["Expected a moment with its UTC offset"])
     path: str = Field("", description="The part of the request that is wrong.", examples=["$.query.as_of"])
+    request_id: str = Field(
+        description="The caller's X-Request-Id, or one made here: our log tells more under it.",
+        examples=["01997a3e-0000-7000-8000-000000000003"],
+    )
 
 
 class Absorbed(Exception):
@@ -45,7 +47,8 @@ def problem(
     status: int, code: str, detail: str, *, path: str = "", headers: Mapping[str, str] | None = None
 ) -> Response:
     """A response in the one form."""
-    body = {"code": code, "detail": detail, "message": detail, **({"path": path} if path else {})}
+    body = {"code": code, "detail": detail, "message": detail, "request_id": current_request()}
+    body |= {"path": path} if path else {}
     return Response(msgspec.json.encode(body), status, headers, "application/json")
 
 
@@ -67,7 +70,7 @@ _MEANING = {
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error in the one form. No answer repeats a value of the request."""
+    """Answer every error in the one form; for defects `Observed` does. No answer repeats a value of the request."""
 
     @app.exception_handler(Refused)
     async def refused(_: Request, error: Refused) -> Response:
@@ -105,11 +108,6 @@ def install(app: FastAPI) -> None:
     async def http(_: Request, error: HTTPException) -> Response:
         code = HTTP_CODES.get(error.status_code, "http_error")
         return problem(error.status_code, code, error.detail, headers=error.headers)
-
-    @app.exception_handler(Exception)
-    async def defect(_: Request, error: Exception) -> Response:
-        log.error("defect", kind=type(error).__name__)
-        return problem(500, "defect", "this is our mistake; nothing was changed by halves")
 
 
 def _path(parts: Sequence[str | int]) -> str:

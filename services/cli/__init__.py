@@ -6,7 +6,7 @@ import typer
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
-from infra.telemetry import configure_logging
+from infra.logs import configure_logging
 from models.errors import Refused, Unavailable
 
 app = typer.Typer(

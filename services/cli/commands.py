@@ -2,7 +2,7 @@
 
 import typer
 
-from services.cli import contract, demoing, listing, serving, working
+from services.cli import contract, demoing, listing, operating, rebuilding, serving, working
 
 
 def register(app: typer.Typer) -> None:
@@ -19,6 +19,10 @@ def register(app: typer.Typer) -> None:
     app.command(rich_help_panel="Foretell")(working.train)
     app.command(rich_help_panel="Foretell")(working.score)
     app.add_typer(listing.app, name="list", rich_help_panel="Foretell")
-    app.command(rich_help_panel="Look after")(working.rebuild)
+    app.command(rich_help_panel="Look after")(rebuilding.rebuild)
+    app.command(rich_help_panel="Look after")(rebuilding.verify)
+    app.command(rich_help_panel="Look after")(operating.migrate)
+    app.command(rich_help_panel="Look after")(operating.topics)
+    app.command(rich_help_panel="Look after")(operating.worker)
     app.command(rich_help_panel="Look after")(contract.catalogue)
     app.command(rich_help_panel="Look after")(contract.schemas)

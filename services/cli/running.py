@@ -34,6 +34,7 @@ class Running(Struct, frozen=True, kw_only=True):
     api_port: int
     topic_prefix: str
     workspace: str
+    metrics: dict[str, int]
 
 
 def announce(stack: Stack) -> Path:
@@ -45,7 +46,7 @@ def announce(stack: Stack) -> Path:
         vault_url=settings.vault_url,
         kafka_bootstrap=settings.kafka_bootstrap, gateway_port=settings.gateway_port,
         api_port=settings.api_port, topic_prefix=settings.topic_prefix,
-        workspace=str(settings.workspace.resolve()) if settings.workspace else "",
+        workspace=str(settings.workspace.resolve()) if settings.workspace else "", metrics=stack.metrics,
     )  # fmt: skip
     path.touch()
     path.chmod(0o600)  # the addresses may hold passwords

@@ -112,7 +112,7 @@ def status() -> None:
 
 
 def where(
-    what: Annotated[str, typer.Argument(help="gateway, api, kafka, key, database or var.")],
+    what: Annotated[str, typer.Argument(help="gateway, api, kafka, key, database, metrics or var.")],
 ) -> None:
     """Print one address of the running workspace, for scripts: `curl $(touchstone where api)/health`."""
     settings = running.settings()
@@ -123,6 +123,7 @@ def where(
         "key": next(iter(settings.keys)),
         "database": settings.database_url,
         "var": str(settings.var),
+        "metrics": _figures(settings),
     }
     if what not in found:
         running.fail(f"it can say where one of these is: {', '.join(found)}")
@@ -142,6 +143,16 @@ def doctor(
     console.print(table)
     if not all(check.ok for check in found):
         raise typer.Exit(1)
+
+
+def _figures(settings: Settings) -> str:
+    """Where each process serves its figures, a line each; nothing where another machine runs them."""
+    told = running.running(settings.var)
+    return (
+        "\n".join(f"{name} http://127.0.0.1:{port}/metrics" for name, port in told.metrics.items())
+        if told
+        else ""
+    )
 
 
 def _health(url: str) -> str:

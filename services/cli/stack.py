@@ -3,8 +3,8 @@
 import os
 import socket
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -18,6 +18,7 @@ from infra.local.postgres import LocalPostgres
 from infra.migrating import migrate
 from infra.settings import Settings
 from infra.supervisor import Spec, Supervisor
+from infra.telemetry import serve_metrics
 from infra.topics_admin import create_topics
 from models.domain.rules import load_rules
 from models.errors import Unavailable
@@ -28,6 +29,7 @@ WORKERS = [Spec(role, "services.workers", (role,)) for role in ("projector", "po
 RELAY = Spec("relay", "services.workers.relay")
 INTAKE = Spec("intake", "services.workers", ("intake",))
 READY_SECONDS = 60.0
+FIGURES_PORT = 8472
 
 Say = Callable[[str], None]
 
@@ -41,6 +43,8 @@ class Stack:
     postgres: LocalPostgres | None
     kafka: LocalKafka | None
     keeper: Keeper
+    metrics: dict[str, int]
+    """Name → the port where a process serves its figures at /metrics."""
 
     def stop(self) -> None:
         """End our processes first, then the servers that we started."""
@@ -76,11 +80,13 @@ def start(settings: Settings, *, no_kafka: bool, say: Say) -> Stack:
             "gateway_port": _free(settings.gateway_port), "api_port": _free(settings.api_port),
         })  # fmt: skip
         _prepare(settings)
-        specs = [GATEWAY, API, *WORKERS, *([RELAY, INTAKE] if bootstrap else [])]
-        supervisor = Supervisor(specs, var / "logs", environment(settings))
+        silent = _with_figures([*WORKERS, *([RELAY, INTAKE] if bootstrap else [])], settings)
+        supervisor = Supervisor([GATEWAY, API, *silent], var / "logs", environment(settings))
         servers = {"PostgreSQL": postgres, "Apache Kafka": kafka}
         keeper = Keeper({name: server for name, server in servers.items() if server is not None})
-        stack = Stack(settings, supervisor, postgres, kafka, keeper)
+        metrics = _figures(settings, silent)
+        stack = Stack(settings, supervisor, postgres, kafka, keeper, metrics)
+        serve_metrics(metrics["supervisor"])
         supervisor.start()
         keeper.start()
     except BaseException:
@@ -95,6 +101,18 @@ def start(settings: Settings, *, no_kafka: bool, say: Say) -> Stack:
         raise
     say(f"gateway, {'relay, ' if bootstrap else ''}workers and API run")
     return stack
+
+
+def _with_figures(specs: Sequence[Spec], settings: Settings) -> list[Spec]:
+    """Processes that speak no HTTP serve their figures on ports of their own."""
+    first = settings.metrics_port or FIGURES_PORT
+    return [replace(spec, metrics_port=_free(first + number)) for number, spec in enumerate(specs, 1)]
+
+
+def _figures(settings: Settings, silent: Sequence[Spec]) -> dict[str, int]:
+    own = {"gateway": settings.gateway_port, "api": settings.api_port}
+    own["supervisor"] = _free(settings.metrics_port or FIGURES_PORT)
+    return own | {spec.name: spec.metrics_port for spec in silent}
 
 
 def environment(settings: Settings) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""import, real-data, train, score, list, replay, rebuild: work on a running workspace."""
+"""import, real-data, train, score, list, replay: work on a running workspace."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,11 +11,8 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from infra.projector import Projector
-from infra.rebuild import rebuild as rebuild_views
 from infra.replay import replay as replay_held
 from infra.settings import Settings
-from models.projections.catalogue import projections
 from services.cli import running, serving
 from services.cli.running import console, fail, settings, workspace
 from services.importer.importing import import_file
@@ -31,11 +28,11 @@ Issuer = Annotated[str, typer.Option("--issuer", help="Only customers with an id
 
 @contextmanager
 def bar(what: str, unit: str = "") -> Iterator[Callable[[int, int], None]]:
-    """A progress bar, told (done, in all)."""
+    """A progress bar, told (done, in all); it shows once there is something to do."""
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn(unit), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task(what, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+        task = progress.add_task(what, total=None, visible=False)
+        yield lambda done, total: progress.update(task, completed=done, total=total, visible=total > 0)
 
 
 def import_(
@@ -181,18 +178,6 @@ def replay(
         console.print(
             "Lines that no mapping could read are cured by a better mapping and importing the file again."
         )
-
-
-def rebuild() -> None:
-    """Fold every view anew from the journal, while everything goes on."""
-    held = workspace()
-    projector = Projector(held.engine, projections(held.rules, held.settings.zone), "rebuild")
-    try:
-        with bar("customers") as told:
-            done = rebuild_views(held.engine, projector, told)
-    finally:
-        held.close()
-    console.print(f"{done:,} owners folded anew")
 
 
 def moment(text: str) -> datetime:

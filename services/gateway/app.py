@@ -1,6 +1,5 @@
 """The gateway's HTTP surface: two doors for events, health and metrics beside them."""
 
-import asyncio
 from typing import Annotated, Any
 
 import msgspec
@@ -10,6 +9,7 @@ from starlette.exceptions import HTTPException
 
 from infra.door import RECEIVED, VERDICTS, Answer
 from infra.health import Health, answers
+from infra.heart import Heart
 from infra.logs import current_request
 from infra.observing import NO_TELEMETRY, Observed, add_operations
 from infra.security import key_of, may_call
@@ -18,6 +18,7 @@ from infra.workspace import Workspace
 from models.errors import Unavailable
 from services.gateway.body import BadBody, read_items
 from services.gateway.examples import BODY_SCHEMA, RESPONSES
+from services.gateway.gathering import Gathering
 
 WAITING = 50_000
 """Events that may wait for the journal at once; beyond, senders are asked to come back."""
@@ -25,8 +26,8 @@ WAITING = 50_000
 DOOR = "gateway"
 
 
-def create_app(workspace: Workspace) -> FastAPI:
-    """The gateway over an open workspace."""
+def create_app(workspace: Workspace, heart: Heart | None = None) -> FastAPI:
+    """The gateway over an open workspace; `heart` is told when it waits for the journal."""
     app = FastAPI(
         title="Touchstone gateway",
         summary="Send what happened; an answer of 200 means it is recorded for ever.",
@@ -34,10 +35,10 @@ def create_app(workspace: Workspace) -> FastAPI:
         telemetry=NO_TELEMETRY,
     )
     app.add_middleware(Observed, service=DOOR)
-    door = workspace.door(DOOR)
+    gathering = Gathering(workspace.door(DOOR), workspace.clock, heart or Heart())
     waiting = 0
 
-    def allowed(request: Request, _: Annotated[Any, Security(HTTPBearer(auto_error=False))]) -> None:
+    async def allowed(request: Request, _: Annotated[Any, Security(HTTPBearer(auto_error=False))]) -> None:
         if not may_call(key_of(request.headers), workspace.settings.keys):
             raise BadBody(401, "no_key", "send a key of this workspace: Authorization: Bearer KEY")
 
@@ -49,7 +50,7 @@ def create_app(workspace: Workspace) -> FastAPI:
         waiting += len(items)
         WAITING_EVENTS.labels(DOOR).set(waiting)
         try:
-            told = await asyncio.to_thread(door.receive, items)
+            told = await gathering.take(items)
         finally:
             waiting -= len(items)
             WAITING_EVENTS.labels(DOOR).set(waiting)

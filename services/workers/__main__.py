@@ -1,15 +1,16 @@
 """Runs one worker: under faust where there is a broker, plain where there is none."""
 
 import asyncio
-import logging
 import sys
 
 from faust import Worker
 
+from infra.health import answers
 from infra.heart import Heart
+from infra.logs import configure_logging
 from infra.settings import Settings
 from infra.supervisor import end_with_parent
-from infra.telemetry import configure_logging, serve_metrics
+from infra.telemetry import serve_metrics
 from infra.workspace import Workspace, open_workspace
 from services.workers.app import LOOPS, ROLES, create_app
 
@@ -24,12 +25,14 @@ def main(arguments: list[str]) -> None:
     configure_logging()
     end_with_parent()
     workspace = open_workspace(Settings())
-    serve_metrics(workspace.settings.metrics_port)
+    settings = workspace.settings
+    serve_metrics(settings.metrics_port, ready=answers(workspace.engine), host=settings.host)
     heart = Heart.of_process()
-    if workspace.settings.kafka_bootstrap:
-        logging.getLogger("faust").setLevel(logging.WARNING)
+    if settings.kafka_bootstrap:
         app = create_app(workspace, role, heart)
-        Worker(app, loglevel="WARN", redirect_stdouts=False).execute_from_commandline()
+        Worker(
+            app, loglevel="WARN", redirect_stdouts=False, override_logging=False
+        ).execute_from_commandline()
     elif role in LOOPS:
         asyncio.run(_plain(workspace, role, heart))
     else:

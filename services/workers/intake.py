@@ -9,11 +9,14 @@ import structlog
 from faust.types import TP
 
 from events.topics import intake_topic
+from infra import tracing
 from infra.attempts import MOST, Attempts
 from infra.clock import Clock
 from infra.door import Door
 from infra.heart import Heart
+from infra.logs import described
 from infra.stuck import StuckWatch
+from infra.telemetry import code_label
 from infra.workspace import Workspace
 from models.errors import Unavailable
 from services.workers import loops
@@ -49,7 +52,8 @@ def install(app: faust.App, workspace: Workspace, heart: Heart) -> None:
         async for event in stream.events():
             watch.works(True)
             place = f"{event.message.partition}:{event.message.offset}"
-            await settle(taker, place, event.message.value or b"")
+            trace = tracing.of_headers(event.message.headers or ())
+            await settle(taker, place, event.message.value or b"", trace)
             watch.went_on(event.message.partition, event.message.offset + 1)
             watch.works(False)
 
@@ -62,29 +66,30 @@ class Taker:
     def __init__(self, door: Door, clock: Clock, heart: Heart, attempts: Attempts) -> None:
         self._door, self._clock, self._heart, self._attempts = door, clock, heart, attempts
 
-    def take(self, place: str, message: bytes) -> None:
+    def take(self, place: str, message: bytes, trace: str | None = None) -> None:
         """Take one message in. Raises `Unavailable`; then nothing was done."""
         if self._attempts.counts().get(place, 0) >= MOST:  # kept: until faust commits, it may come again
             self._hold(message, "hung", "taking it in did not come to an end")
         else:
-            self._receive(place, message)
+            self._receive(place, message, trace)
 
     def done_before(self, places: Mapping[int, int]) -> None:
         """Forget the attempts of what lies before these offsets: it never comes again."""
         tried = {one: tuple(map(int, one.split(":"))) for one in self._attempts.counts()}
         self._attempts.forget([one for one, (part, at) in tried.items() if at < places.get(part, 0)])
 
-    def _receive(self, place: str, message: bytes) -> None:
+    def _receive(self, place: str, message: bytes, trace: str | None) -> None:
         self._heart.handle(place)
         try:
             now = self._clock.now()
-            read = self._door.read([message], now)
+            with tracing.span("receive", trace):
+                read = self._door.read([message], now)
             self._heart.wait()
             (answer,) = self._door.settle(read, now)
         except Unavailable:
             raise
         except Exception as error:
-            log.error("failed", loop=NAME, place=place, kind=type(error).__name__)
+            log.error("failed", loop=NAME, place=place, **described(error))
             self._hold(message, "failed", "taking it in failed; it can be replayed when that is mended")
             return
         finally:
@@ -92,17 +97,17 @@ class Taker:
         if answer.verdict == "refused":
             self._door.hold(message, answer.code, answer.path, answer.detail)
         if answer.verdict not in ("accepted", "duplicate"):
-            log.warning("not taken", verdict=answer.verdict, code=answer.code, path=answer.path, place=place)
+            log.warning("not taken", verdict=answer.verdict, code=code_label(answer.code), place=place)
 
     def _hold(self, message: bytes, code: str, detail: str) -> None:
         self._door.hold(message, code, "$", detail)
 
 
-async def settle(taker: Taker, place: str, message: bytes) -> None:
+async def settle(taker: Taker, place: str, message: bytes, trace: str | None = None) -> None:
     """Give a message its verdict; while the journal does not answer, wait with it in hand."""
     while True:
         try:
-            await asyncio.to_thread(taker.take, place, message)
+            await asyncio.to_thread(taker.take, place, message, trace)
         except Unavailable as error:
             log.warning("waiting", loop=NAME, why=str(error))
             await asyncio.sleep(loops.WAIT_SECONDS)

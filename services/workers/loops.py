@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from events.topics import events_topic
+from infra import tracing
 from infra.aside import POLICIES, PROJECTOR, SWEEP, Aside
 from infra.attempts import Attempts
 from infra.careful import Act, Careful
@@ -21,6 +22,7 @@ from infra.ids import new_id
 from infra.policy_runner import PolicyRunner
 from infra.projector import Fenced, Projector
 from infra.sweeper import Sweeper
+from infra.telemetry import HANDLING
 from infra.workspace import Workspace
 from models.errors import Conflict, Unavailable
 from models.policies.catalogue import POLICIES as ALL_POLICIES
@@ -56,7 +58,7 @@ async def project(workspace: Workspace, heart: Heart) -> None:
     async def run() -> None:
         projector = Projector(workspace.engine, views, holder(), heart)
         careful = _careful(workspace, heart, PROJECTOR, projector.fold)
-        await _drain(feed(workspace, "projector"), projector.claim, careful)
+        await _drain(PROJECTOR, feed(workspace, "projector"), projector.claim, careful)
 
     await _for_ever("projector", run, _fenced_seconds(workspace))
 
@@ -69,7 +71,8 @@ async def react(workspace: Workspace, heart: Heart) -> None:
     async def run() -> None:
         await asyncio.to_thread(runner.begin)
         careful = _careful(workspace, heart, POLICIES, runner.react)
-        await _drain(feed(workspace, "policies", live_only=True), runner.claim, careful)
+        source = feed(workspace, "policies", live_only=True)
+        await _drain(POLICIES, source, runner.claim, careful)
 
     await _for_ever("policies", run, _fenced_seconds(workspace))
 
@@ -89,10 +92,12 @@ async def sweep(workspace: Workspace, heart: Heart) -> None:
     await _for_ever("sweep", run, WAIT_SECONDS)
 
 
-async def _drain(source: Feed, claim: Claim, careful: Careful) -> None:
+async def _drain(reader: str, source: Feed, claim: Claim, careful: Careful) -> None:
     async with aclosing(source.batches(claim)) as found:
         async for batches in found:
-            await _patiently(partial(careful.take, batches))
+            events = sum(len(batch.envelopes) for batch in batches)
+            with HANDLING.labels(reader).time(), tracing.span("handle", consumer=reader, events=events):
+                await _patiently(partial(careful.take, batches))
 
 
 def _careful(workspace: Workspace, heart: Heart, reader: str, act: Act) -> Careful:

@@ -3,11 +3,13 @@
 import signal
 import threading
 
+from infra.health import answers
 from infra.heart import Heart
+from infra.logs import configure_logging
 from infra.relay import Relay
 from infra.settings import Settings
 from infra.supervisor import end_with_parent
-from infra.telemetry import configure_logging, serve_metrics
+from infra.telemetry import serve_metrics
 from infra.workspace import open_workspace
 
 
@@ -16,13 +18,13 @@ def main() -> None:
     configure_logging()
     end_with_parent()
     workspace = open_workspace(Settings())
-    serve_metrics(workspace.settings.metrics_port)
+    settings = workspace.settings
+    serve_metrics(settings.metrics_port, ready=answers(workspace.engine), host=settings.host)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     heart = Heart.of_process()
     heart.beat_in_thread()
-    settings = workspace.settings
     Relay(workspace.engine, settings.kafka_bootstrap, settings.topic_prefix, heart).run(stop)
     workspace.close()
 

@@ -130,7 +130,8 @@ def test_nothing_reads_or_writes_a_form_of_storage_that_can_run_code():
 
 
 def test_no_module_is_longer_than_a_person_reads_at_once():
-    found = {name_of(path): len(path.read_text().splitlines()) for path in modules(*PACKAGES)}
+    written = [path for path in modules(*PACKAGES) if "migrations" not in path.parts]  # those are generated
+    found = {name_of(path): len(path.read_text().splitlines()) for path in written}
     assert {name: lines for name, lines in found.items() if lines > LONGEST} == {}
 
 
@@ -178,7 +179,10 @@ def test_every_faust_agent_hands_its_messages_to_the_one_wrapper():
     assert agents
     for agent in agents:
         (loop,) = [one for one in ast.walk(agent) if isinstance(one, ast.AsyncFor)]
-        assert [ast.unparse(one).startswith("await settle(") for one in loop.body] == [True]
+        said = [ast.unparse(one) for one in loop.body]
+        assert sum(one.startswith("await settle(") for one in said) == 1
+        leaving = (ast.Break, ast.Continue, ast.Return, ast.Try, ast.If)
+        assert not any(isinstance(one, leaving) for one in ast.walk(loop))
 
 
 @pytest.mark.parametrize("chain", CHAINS)

@@ -1,0 +1,157 @@
+"""The files for servers: what they name exists. Images can't be built here, so this is all that is known of them."""
+
+import re
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import typer
+import yaml
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
+from typer.testing import CliRunner
+
+from events.topics import PARTITIONS, events_topic, family_topics, intake_topic
+from infra.settings import Settings
+from infra.topics_admin import create_topics, odd_topics, planned
+from models.errors import Refused, Unavailable
+from services.cli import commands
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "infra/deploy"
+COMPOSE = yaml.safe_load((FOLDER / "compose.yaml").read_text())
+OTHERS = {"JOURNAL_PASSWORD", "VAULT_PASSWORD"}
+"""Variables of the compose file itself."""
+
+
+@pytest.fixture
+def cli():
+    app = typer.Typer()
+    commands.register(app)
+    return app
+
+
+def registered(app: typer.Typer) -> set[str]:
+    names = {one.name or one.callback.__name__ for one in app.registered_commands}
+    return names | {one.name for one in app.registered_groups}
+
+
+def test_every_command_of_the_compose_file_and_its_description_exists(cli):
+    ours = [one for one in COMPOSE["services"].values() if one["image"] == "touchstone"]
+    assert len(ours) == 8
+    lines = [" ".join(one["command"]) for one in ours]
+    text = "\n".join([*lines, (FOLDER / "README.md").read_text(), (ROOT / "docs/operating.md").read_text()])
+    said = set(re.findall(r"(?<!/)\btouchstone ([a-z-]+)", text)) - {"up"}
+    assert {"migrate", "topics", "worker", "rebuild", "replay"} <= said
+    assert said - registered(cli) == set()
+    modules = set(re.findall(r"python -m ([a-z.]+)", text))
+    assert modules
+    assert all(find_spec(name) for name in modules)
+
+
+def test_every_variable_of_the_deployment_is_a_setting_or_its_own():
+    known = {
+        str(field.validation_alias or f"TOUCHSTONE_{name}".upper())
+        for name, field in Settings.model_fields.items()
+    }
+    for one in COMPOSE["services"].values():
+        if one["image"] == "touchstone":
+            assert one["environment"].keys() <= known
+    asked = set(re.findall(r"\$\{(\w+)", (FOLDER / "compose.yaml").read_text()))
+    offered = set(re.findall(r"^(\w+)=", (FOLDER / ".env.example").read_text(), re.MULTILINE))
+    assert asked == offered
+    assert asked - OTHERS <= known
+
+
+def test_the_compose_file_waits_for_what_it_needs_and_keeps_what_must_be_kept():
+    services = COMPOSE["services"]
+    for name, one in services.items():
+        for other, told in (one.get("depends_on") or {}).items():
+            healthy = told["condition"] == "service_healthy"
+            assert ("healthcheck" in services[other]) if healthy else services[other]["restart"] == "no", name
+        for volume in one.get("volumes", []):
+            source = volume.partition(":")[0]
+            assert source in COMPOSE["volumes"] or (FOLDER / source).exists()
+    scraped = yaml.safe_load((FOLDER / "prometheus.yaml").read_text())["scrape_configs"][0]["dns_sd_configs"]
+    assert {name for one in scraped for name in one["names"]} <= services.keys()
+
+
+def test_the_image_copies_what_there_is_and_runs_as_nobody_special():
+    text = (FOLDER / "Dockerfile").read_text()
+    copied = [
+        one for line in re.findall(r"^COPY (?!--from)(.*) \S+$", text, re.MULTILINE) for one in line.split()
+    ]
+    assert {"requirements.lock", "events", "services"} <= set(copied)
+    assert all((ROOT / one).exists() for one in copied)
+    assert "--require-hashes" in text
+    assert re.findall(r"^USER (\S+)$", text, re.MULTILINE) == ["10001"]
+    sent = {
+        line[1:] for line in (FOLDER / "Dockerfile.dockerignore").read_text().splitlines() if line[:1] == "!"
+    }
+    assert sent == set(copied)
+
+
+def test_topics_are_made_once_with_what_was_planned_and_a_wrong_one_is_told(kafka, settings):
+    prefix = settings.topic_prefix
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    wrong = family_topics(prefix)[0]
+    admin.create_topics([NewTopic(wrong, 3)])[wrong].result(30)
+    made = create_topics(kafka.bootstrap, prefix)
+    assert sorted([*made, wrong]) == sorted(
+        [events_topic(prefix), intake_topic(prefix), *family_topics(prefix)]
+    )
+    assert create_topics(kafka.bootstrap, prefix) == []
+    assert odd_topics(kafka.bootstrap, prefix) == {wrong: "has 3 partitions instead of 12"}
+    there = admin.list_topics(timeout=30).topics
+    assert {len(there[name].partitions) for name in made} == {PARTITIONS}
+    plans = {plan.name: plan.settings for plan in planned(prefix, 1)}
+    for name in (events_topic(prefix), intake_topic(prefix)):
+        (asked,) = admin.describe_configs([ConfigResource("topic", name)]).values()
+        told = asked.result(30)
+        assert {key: told[key].value for key in plans[name]} == plans[name]
+
+
+def test_more_replicas_than_brokers_are_refused_and_a_broker_that_is_away_is_told_so(
+    kafka, settings, monkeypatch
+):
+    with pytest.raises(Refused) as told:
+        create_topics(kafka.bootstrap, settings.topic_prefix, 3)
+    assert told.value.code == "topic.not_made"
+    monkeypatch.setattr("infra.topics_admin.TIMEOUT", 0.2)
+    with pytest.raises(Unavailable):
+        create_topics("127.0.0.1:1", settings.topic_prefix)
+
+
+def test_with_three_brokers_a_message_is_on_two_before_it_counts():
+    for replication, in_sync in ((1, "1"), (2, "1"), (3, "2"), (5, "2")):
+        assert {plan.settings["min.insync.replicas"] for plan in planned("t", replication)} == {in_sync}
+        assert {plan.replication for plan in planned("t", replication)} == {replication}
+
+
+def test_topics_can_be_looked_at_without_a_broker_and_their_number_of_partitions_is_no_choice(
+    cli, settings, monkeypatch
+):
+    monkeypatch.setenv("TOUCHSTONE_VAR", str(settings.var))
+    monkeypatch.setenv("COLUMNS", "250")
+    runner = CliRunner()
+    seen = runner.invoke(cli, ["topics", "--dry-run"])
+    assert seen.exit_code == 0
+    for plan in planned("touchstone"):
+        assert plan.name in seen.output
+        assert plan.why in seen.output
+    other = runner.invoke(cli, ["topics", "--partitions", "24"])
+    assert other.exit_code == 1
+    assert "lose their order" in other.output
+    assert runner.invoke(cli, ["topics"]).exit_code == 1
+
+
+def test_migrating_twice_changes_nothing(cli, settings, monkeypatch):
+    for name, value in (
+        ("DATABASE_URL", settings.database_url), ("VAULT_URL", settings.vault_url),
+        ("TOUCHSTONE_VAR", str(settings.var)),
+    ):  # fmt: skip
+        monkeypatch.setenv(name, value)
+    for _ in range(2):
+        done = CliRunner().invoke(cli, ["migrate"])
+        assert (done.exit_code, done.output) == (0, "workspace: up to date\nvault: up to date\n")
+    monkeypatch.delenv("VAULT_URL")
+    assert CliRunner().invoke(cli, ["migrate"]).exit_code == 1

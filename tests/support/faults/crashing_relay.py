@@ -1,0 +1,37 @@
+"""A relay that dies at the worst moment: its events are with the broker, its checkpoint is not written.
+
+Run as a process of its own; it sends one batch of at least a few events and is gone.
+"""
+
+import os
+from collections.abc import Sequence
+
+from infra.messages import Message
+from infra.relay import Relay
+from infra.settings import Settings
+from infra.topics_admin import topic_id
+from infra.workspace import open_workspace
+
+DIED = 9
+
+
+class CrashingRelay(Relay):
+    """Everything as usual, until the broker has acknowledged."""
+
+    def _send(self, messages: Sequence[Message]) -> None:
+        super()._send(messages)
+        os._exit(DIED)
+
+
+def main() -> None:
+    """Step until there is something to send."""
+    workspace = open_workspace(Settings())
+    settings = workspace.settings
+    relay = CrashingRelay(workspace.engine, settings.kafka_bootstrap, settings.topic_prefix)
+    topic = topic_id(settings.kafka_bootstrap, relay._topic)
+    while True:
+        relay.step(topic)
+
+
+if __name__ == "__main__":
+    main()
