@@ -3,7 +3,7 @@ ARGS ?=
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo test check schemas real-data lock
+.PHONY: help demo test check faults bench bench-large schemas real-data lock
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
@@ -25,6 +25,15 @@ check: .venv/installed  ## The fast part of test: lint, types, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+faults: .venv/installed  ## The long form of the fault tests, some hours; writes docs/faults.md (FAULT_SEED=N repeats a run)
+	FAULTS=long $(BIN)/python -m tests.faults $(ARGS)
+
+bench: .venv/installed  ## Measure everything beside its bare parts and the alternatives (ARGS=--quick tries it)
+	$(BIN)/python -m bench $(ARGS)
+
+bench-large: .venv/installed  ## The same, with a journal of ten million events
+	$(BIN)/python -m bench --large $(ARGS)
 
 schemas: .venv/installed  ## Write the generated contract anew: JSON Schemas, AsyncAPI, catalogue page
 	$(BIN)/touchstone schemas --write
