@@ -11,7 +11,7 @@ from events.envelope import Event
 from events.identity import CustomersMerged, IdentifierBlocked, IdentifierLinked, MergeProposed
 from infra import identity_store, tracing
 from infra.clock import Clock
-from infra.database import copy_rows
+from infra.database import among, copy_rows
 from infra.ids import new_id
 from infra.item import EVENT_ID, Accepted, Draft, Duplicate, IdentifierValues, Item, Stale, Verdict
 from models.domain.identity import Register
@@ -163,7 +163,7 @@ def _customers_of(connection: Connection, events: Iterable[str]) -> dict[str, st
     if not ids:
         return {}
     found = connection.execute(
-        select(journal.c.event_id, journal.c.customer).where(journal.c.event_id.in_(ids))
+        select(journal.c.event_id, journal.c.customer).where(among(journal.c.event_id, ids))
     )
     return {str(event_id): str(customer) for event_id, customer in found if customer}
 
@@ -183,7 +183,7 @@ def _recorded(
     )
     return {
         (source, source_id): (str(event_id), bytes(digest), str(customer) if customer else "")
-        for source, source_id, event_id, digest, customer in rows
+        for source, source_id, event_id, digest, customer in rows.all()
     }
 
 
@@ -197,4 +197,4 @@ def _revisions(connection: Connection, streams: set[str]) -> dict[str, int]:
         ),
         {"streams": sorted(streams)},
     )
-    return {str(stream): int(revision) for stream, revision in rows}
+    return {str(stream): int(revision) for stream, revision in rows.all()}

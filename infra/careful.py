@@ -11,7 +11,7 @@ from events import codec
 from events.envelope import Envelope
 from infra.aside import Aside
 from infra.attempts import MOST, Attempts
-from infra.database import unavailable
+from infra.database import among, unavailable
 from infra.feeds import JOURNAL, Batch
 from infra.heart import Heart
 from infra.intake import Rejected
@@ -124,7 +124,7 @@ class Careful:
         positions = [one.position for one in batch.envelopes if 0 < one.position < 2**63]
         with unavailable(), self._engine.connect() as connection:
             found = connection.execute(
-                select(journal.c.position, journal.c.event_id).where(journal.c.position.in_(positions))
+                select(journal.c.position, journal.c.event_id).where(among(journal.c.position, positions))
             ).all()
         recorded = {position: str(event_id) for position, event_id in found}
         genuine = [one for one in batch.envelopes if recorded.get(one.position) == one.event_id]

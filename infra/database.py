@@ -8,8 +8,9 @@ import psycopg
 from psycopg import adapters
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
-from sqlalchemy import Connection, Engine, Table, create_engine, text
+from sqlalchemy import ColumnElement, Connection, Engine, Table, any_, create_engine, literal, text
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -32,6 +33,11 @@ def engine_for(url: str, *, pool: int = 5) -> Engine:
             "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000,
         },
     )  # fmt: skip
+
+
+def among(column: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bool]:
+    """Is it one of these? As one array: the statement's text does not grow with them, and is parsed once."""
+    return column == any_(literal(list(values), ARRAY(column.type)))
 
 
 @contextmanager

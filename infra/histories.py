@@ -16,6 +16,7 @@ from sqlalchemy import Connection, select
 from events.envelope import Envelope
 from events.identity import CustomersMerged, CustomersUnmerged
 from infra.aside import PROJECTOR
+from infra.database import among
 from infra.journal import envelope, read
 from models.tables.identity import customer
 from models.tables.journal import COLUMNS, journal
@@ -49,10 +50,10 @@ def groups(connection: Connection, owners: Collection[str]) -> dict[str, list[st
     ids = [owner for owner in owners if not is_stream(owner)]
     rows = connection.execute(
         select(customer.c.survivor, customer.c.id)
-        .where(customer.c.survivor.in_(ids))
+        .where(among(customer.c.survivor, ids))
         .order_by(customer.c.survivor)
     )
-    registered = set(connection.execute(select(customer.c.id).where(customer.c.id.in_(ids))).scalars())
+    registered = set(connection.execute(select(customer.c.id).where(among(customer.c.id, ids))).scalars())
     found = {one: [one] for one in ids if UUID(one) not in registered}  # no identifier ever led to it
     for owner, members in groupby(rows, lambda row: row.survivor):
         found[str(owner)] = [str(row.id) for row in members]
@@ -76,7 +77,7 @@ def merges(
     if not ids:
         return []
     by_then = [journal.c.known_at <= known_at] if known_at is not None else []
-    return read(connection, journal.c.customer.in_(list(ids)), journal.c.type.in_(MERGING), *by_then)
+    return read(connection, among(journal.c.customer, ids), journal.c.type.in_(MERGING), *by_then)
 
 
 def homes(ids: Iterable[str], merges: Iterable[Envelope]) -> dict[str, str]:
@@ -100,11 +101,11 @@ def histories(
     """
     left_out = select(set_aside.c.event_id).where(set_aside.c.reader == PROJECTOR)
     columns = select(*(journal.c[name] for name in COLUMNS)).where(journal.c.event_id.not_in(left_out))
-    for row in connection.execute(columns.where(journal.c.customer.in_(list(ids)))):
+    for row in connection.execute(columns.where(among(journal.c.customer, ids))).all():
         yield envelope(row)
     if streams:
-        nobodys = columns.where(journal.c.stream.in_(list(streams)), journal.c.customer.is_(None))
-        for row in connection.execute(nobodys):
+        nobodys = columns.where(among(journal.c.stream, streams), journal.c.customer.is_(None))
+        for row in connection.execute(nobodys).all():
             yield envelope(row)
 
 

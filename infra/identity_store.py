@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select, text
 
 from events.envelope import IdentifierRef
-from infra.database import copy_rows
+from infra.database import among, copy_rows
 from infra.item import IdentifierValues
 from models.domain.identity import Key, Known, Register
 from models.tables.identity import customer, identifier
+
+STREAM = "identity-"
+"""What the name of a customer's identity stream begins with."""
 
 
 @dataclass(slots=True)
@@ -24,7 +27,7 @@ class Before:
 
     def revision(self, stream: str) -> int:
         """The revision of a customer's identity stream; 0 where there is none yet."""
-        return self.customers.get(stream.removeprefix("identity-"), 0)
+        return self.customers.get(stream.removeprefix(STREAM), 0)
 
 
 def load(connection: Connection, refs: Iterable[IdentifierRef]) -> Register:
@@ -58,7 +61,7 @@ def load(connection: Connection, refs: Iterable[IdentifierRef]) -> Register:
                 identifier.c.blocked,
             )
             .join(customer, customer.c.id == identifier.c.customer)
-            .where(customer.c.survivor.in_(list(register.customers)))
+            .where(among(customer.c.survivor, register.customers))
         )
         for survivor, kind, issuer, digest, blocked in held:
             key = (kind, issuer, digest)
@@ -87,7 +90,7 @@ def write(
     if new:
         rows = [
             (one.customer, _survivor(register, one.customer), one.since,
-             revisions.get(f"identity-{one.customer}", 0))
+             revisions.get(f"{STREAM}{one.customer}", 0))
             for one in new
         ]  # fmt: skip
         copy_rows(connection, customer, ["id", "survivor", "since", "revision"], rows)
@@ -102,7 +105,7 @@ def write(
             ],
         )  # fmt: skip
     _move_customers(connection, register, before)
-    _raise_revisions(connection, before, revisions)
+    _raise_revisions(connection, register, before, revisions)
     _mark_identifiers(connection, register, before)
     _keep_values(connection, before, values)
 
@@ -120,10 +123,20 @@ def _move_customers(connection: Connection, register: Register, before: Before) 
         )
 
 
-def _raise_revisions(connection: Connection, before: Before, revisions: Mapping[str, int]) -> None:
-    """The identity streams of customers known before."""
-    now = {one: revisions.get(f"identity-{one}", was) for one, was in before.customers.items()}
-    higher = {one: revision for one, revision in now.items() if revision != before.customers[one]}
+def _raise_revisions(
+    connection: Connection, register: Register, before: Before, revisions: Mapping[str, int]
+) -> None:
+    """The identity streams that went on, of customers known before; the register need not know them.
+
+    A person's decision about an identity comes without identifiers.
+    """
+    now = {
+        stream.removeprefix(STREAM): revision
+        for stream, revision in revisions.items()
+        if stream.startswith(STREAM)
+    }
+    written = {**{one: now.get(one, 0) for one in register.customers}, **before.customers}
+    higher = {one: revision for one, revision in now.items() if revision != written.get(one, 0)}
     if higher:
         connection.execute(
             text(
@@ -194,7 +207,7 @@ def survivors(connection: Connection, customers: Iterable[str]) -> dict[str, str
     wanted = list(customers)
     if not wanted:
         return {}
-    rows = connection.execute(select(customer.c.id, customer.c.survivor).where(customer.c.id.in_(wanted)))
+    rows = connection.execute(select(customer.c.id, customer.c.survivor).where(among(customer.c.id, wanted)))
     return {str(one): str(survivor) for one, survivor in rows}
 
 

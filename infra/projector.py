@@ -236,7 +236,7 @@ def _lock(connection: Connection, owners: Collection[str]) -> dict[str, Order]:
         text("SELECT owner, last FROM fold_head WHERE owner = ANY(:owners) ORDER BY owner FOR UPDATE"),
         {"owners": wanted},
     )
-    return {owner: _order.decode(last) for owner, last in rows if last is not None}
+    return {owner: _order.decode(last) for owner, last in rows.all() if last is not None}
 
 
 def _enter(connection: Connection, positions: Collection[int]) -> set[int]:
@@ -250,7 +250,7 @@ def _enter(connection: Connection, positions: Collection[int]) -> set[int]:
         ),
         {"positions": sorted(set(positions))},
     )
-    return {position for (position,) in rows}
+    return {position for (position,) in rows.all()}
 
 
 def _set_heads(connection: Connection, heads: dict[str, Order]) -> None:

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Engine, delete, select
 
 from events.personal import Clear, Sealed
-from infra.database import copy_rows, unavailable
+from infra.database import among, copy_rows, unavailable
 from models.tables.base import data_key
 
 NONCE = 12
@@ -61,7 +61,7 @@ class Vault:
         """The keys that still exist; an erased one is simply not there."""
         with unavailable(), self._engine.connect() as connection:
             rows = connection.execute(
-                select(data_key.c.key_id, data_key.c.wrapped).where(data_key.c.key_id.in_(list(key_ids)))
+                select(data_key.c.key_id, data_key.c.wrapped).where(among(data_key.c.key_id, key_ids))
             ).all()
         found = {}
         for key_id, wrapped in rows:
@@ -75,4 +75,4 @@ class Vault:
     def forget(self, key_ids: Iterable[str]) -> int:
         """Delete keys, and with them every value they sealed; how many there were."""
         with unavailable(), self._engine.begin() as connection:
-            return connection.execute(delete(data_key).where(data_key.c.key_id.in_(list(key_ids)))).rowcount
+            return connection.execute(delete(data_key).where(among(data_key.c.key_id, key_ids))).rowcount

@@ -115,7 +115,8 @@ def _find_others(
 ) -> None:
     """Look for rows of these owners that no line spoke of."""
     table = store.table
-    rows = connection.execute(select(table.c.owner, table.c.key).where(table.c.owner.in_(list(owners))))
+    query = select(table.c.owner, table.c.key).where(table.c.owner.in_(list(owners)))
+    rows = connection.execute(query.execution_options(yield_per=BUFFER))
     others = [Wrong(store.projection.name, owner, key, "too many") for owner, key in rows if key not in keys]
     found.rows += len(others)
     found.wrong += sorted(others, key=lambda one: one.key)

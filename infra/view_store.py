@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Table, delete, select
 
-from infra.database import copy_rows
+from infra.database import among, copy_rows
 from models.projections.projection import Projection
 from models.tables.base import workspace_metadata
 
@@ -43,24 +43,24 @@ class ViewStore:
         if not keys:
             return {}
         found = connection.execute(
-            select(self.table.c.key, self.table.c.state).where(self.table.c.key.in_(list(keys)))
+            select(self.table.c.key, self.table.c.state).where(among(self.table.c.key, keys))
         )
-        return {key: self.decode(state) for key, state in found}
+        return {key: self.decode(state) for key, state in found.all()}
 
     def of_owner(self, connection: Connection, owner: str) -> dict[str, Any]:
         """An owner's rows by key."""
         found = connection.execute(
             select(self.table.c.key, self.table.c.state).where(self.table.c.owner == owner)
         )
-        return {key: self.decode(state) for key, state in found}
+        return {key: self.decode(state) for key, state in found.all()}
 
     def delete_owners(self, connection: Connection, owners: Collection[str]) -> None:
         """Take away whatever these owners have."""
-        connection.execute(delete(self.table).where(self.table.c.owner.in_(list(owners))))
+        connection.execute(delete(self.table).where(among(self.table.c.owner, owners)))
 
     def delete_keys(self, connection: Connection, keys: Collection[str]) -> None:
         """Take away the rows of these keys."""
-        connection.execute(delete(self.table).where(self.table.c.key.in_(list(keys))))
+        connection.execute(delete(self.table).where(among(self.table.c.key, keys)))
 
     def write(
         self, connection: Connection, rows: Mapping[str, tuple[str, Any | None]], *, fresh: bool
