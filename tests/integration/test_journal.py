@@ -151,7 +151,7 @@ def test_an_item_that_the_database_refuses_harms_neither_its_batch_nor_other_cal
     first, broken, second = batch.result()
     assert isinstance(first, Accepted)
     assert isinstance(second, Accepted)
-    assert broken.kind == "DataError"
+    assert isinstance(broken.error, DataError)
     assert isinstance(alone.result()[0], Broken)
     with pytest.raises(DataError):
         workspace.journal.append_one(poison)
