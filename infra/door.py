@@ -1,5 +1,6 @@
 """Every door's one path: received bytes → read → seal → append or quarantine → a verdict per item."""
 
+from collections import Counter as Counts
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -82,8 +83,8 @@ class Door:
             else:
                 answers.append(_answer(index, one, verdict))
         RECEIVED.labels(self.name).inc(len(answers))
-        for answer in answers:
-            VERDICTS.labels(self.name, answer.verdict).inc()
+        for name, count in Counts(answer.verdict for answer in answers).items():
+            VERDICTS.labels(self.name, name).inc(count)
         return answers
 
     def _append(self, pending: Sequence[Pending]) -> list[Verdict]:

@@ -12,7 +12,7 @@ Line = tuple[Any, ...]
 
 
 class FoldFailed(Exception):
-    """A projection could not take an event. The text says which and where, never what was in it."""
+    """A history could not be read or folded. The text says by which event and where, never what was in it."""
 
 
 def lines(
@@ -29,7 +29,8 @@ def lines(
                 key = projection.key(event, owner)
                 row = projection.apply(found.get(key), event, owner)
             except Exception as error:
-                raise FoldFailed(_told(projection.name, event, error)) from error
+                told = f"{projection.name} cannot fold event {event.event_id}"
+                raise FoldFailed(f"{told}: {place_of(error)}") from error
             if not projection.row_per_event:
                 found[key] = row
             elif row is not None:
@@ -40,6 +41,7 @@ def lines(
                 yield store, store.line(key, owner, row)
 
 
-def _told(view: str, event: Envelope, error: Exception) -> str:
+def place_of(error: Exception) -> str:
+    """What was raised and where, without its text: that may hold anything."""
     place = extract_tb(error.__traceback__)[-1]
-    return f"{view} cannot fold event {event.event_id}: {type(error).__name__} in {place.name}, line {place.lineno}"
+    return f"{type(error).__name__} in {place.name}, line {place.lineno}"

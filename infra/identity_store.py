@@ -1,6 +1,6 @@
 """The identity tables as the append sees them: loaded for a batch, written back under the same lock."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -95,11 +95,12 @@ def write(
         ]  # fmt: skip
         copy_rows(connection, customer, ["id", "survivor", "since", "revision"], rows)
     if fresh:
+        parts = _absorbed_by(register)
         copy_rows(
             connection, identifier,
             ["kind", "issuer", "hash", "customer", "blocked", "strangers", "key_id", "sealed"],
             [
-                (*key, register.links[key], key in register.blocked, register.strangers[key],
+                (*key, _first_linked(register, parts, key), key in register.blocked, register.strangers[key],
                  *((values[key].key_id, values[key].sealed) if key in values else (None, None)))
                 for key in fresh
             ],
@@ -108,6 +109,22 @@ def write(
     _raise_revisions(connection, register, before, revisions)
     _mark_identifiers(connection, register, before)
     _keep_values(connection, before, values)
+
+
+def _absorbed_by(register: Register) -> dict[str, list[str]]:
+    """Customer → whom it absorbed in this batch."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for one, survivor in register.absorbed.items():
+        found[survivor].append(one)
+    return found
+
+
+def _first_linked(register: Register, parts: Mapping[str, list[str]], key: Key) -> str:
+    """Whose an identifier was before the merges of this batch; should one of them be undone, it is theirs again."""
+    one = register.links[key]
+    while part := next((p for p in parts.get(one, ()) if key in register.customers[p].identifiers), None):
+        one = part
+    return one
 
 
 def _move_customers(connection: Connection, register: Register, before: Before) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Annotated, Any
 
 import msgspec
@@ -23,6 +23,8 @@ from models.errors import Refused
 
 EVENT_BYTES = 256 * 1024
 """A larger event would block the relay for ever."""
+KNOWN = 65_536
+"""Identifiers that are remembered as they were written: people come again."""
 IDENTIFIERS = 20
 """No person shows more of them at once; every one costs a look under the journal's lock."""
 
@@ -116,6 +118,7 @@ class Intake:
 
     def __init__(self, matcher: Matcher, vault: Vault, *, region: str) -> None:
         self._matcher, self._vault, self._region = matcher, vault, region
+        self._recognisable = lru_cache(KNOWN)(self._reference)
 
     def read(self, raw: bytes, now: datetime) -> Pending | Rejected:
         """One item's bytes, checked from outside in. Never raises for what a sender wrote."""
@@ -179,16 +182,21 @@ class Intake:
         seen: dict[tuple[str, str, str], IdentifierValues] = {}
         for number, one in enumerate(given):
             try:
-                clean = normalise(one.kind, one.issuer, one.value, self._region)
+                ref, clean = self._recognisable(one.kind, one.issuer, one.value, self._region)
             except Refused as error:
                 part = WRONG_PART.get(error.code, "value")
                 raise Refused(error.code, error.detail, f"$.identifiers[{number}].{part}") from None
-            ref = IdentifierRef(
-                kind=clean.kind, issuer=clean.issuer, facets=clean.facets,
-                hash=self._matcher.identifier(clean.kind, clean.issuer, clean.value),
-            )  # fmt: skip
-            seen.setdefault(ref.key, IdentifierValues(ref, clean.value))
+            seen.setdefault(ref.key, IdentifierValues(ref, clean))
         return tuple(sorted(seen.values(), key=lambda value: strongest_first(value.ref.kind)))
+
+    def _reference(self, kind: str, issuer: str, value: str, region: str) -> tuple[IdentifierRef, str]:
+        """What stands for an identifier in events, and its normalised value. Raises `Refused`."""
+        clean = normalise(kind, issuer, value, region)
+        ref = IdentifierRef(
+            kind=clean.kind, issuer=clean.issuer, facets=clean.facets,
+            hash=self._matcher.identifier(clean.kind, clean.issuer, clean.value),
+        )  # fmt: skip
+        return ref, clean.value
 
     def seal(self, pending: Sequence[Pending], unknown: set[tuple[str, str, str]]) -> list[Item]:
         """Seal personal fields and the values of identifiers not seen before; keep the keys; encode.

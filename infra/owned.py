@@ -7,10 +7,12 @@ from typing import Any
 from psycopg import Cursor
 from sqlalchemy import Connection
 
+from events.codec import Undecodable
 from events.envelope import Envelope
 from infra import aside
 from infra.aside import PROJECTOR
 from infra.database import driver
+from infra.folding import FoldFailed
 from infra.histories import groups, is_stream, owner_now, owners
 from infra.journal import envelope
 from models.domain.history import CHANGING, Changes, effective
@@ -46,7 +48,7 @@ class Owned:
     def histories(self, wanted: Collection[str]) -> Iterator[tuple[str, Iterable[Envelope]]]:
         """Owner by owner, the history that a fold meets; whom others absorbed has none, and is left out.
 
-        A long one comes as it is read: go through it before asking for the next.
+        A long one comes as it is read: go through it before asking for the next. Raises `FoldFailed`.
         """
         joined = groups(self._connection, wanted)
         yield from self._some([one for one in wanted if one in joined or is_stream(one)], joined)
@@ -60,7 +62,7 @@ class Owned:
         rows = self._read(list(survivor), streams)
         if rows is not None:
             found: dict[str, list[Envelope]] = {one: [] for one in wanted}
-            for one in map(envelope, rows):
+            for one in map(_event, rows):
                 found[owner_now(one, survivor)].append(one)
             del rows
             for owner in wanted:
@@ -106,7 +108,14 @@ class Owned:
 
 
 def _envelopes(rows: Cursor[Any]) -> Iterator[Envelope]:
-    return (envelope(row) for row in rows)
+    return map(_event, rows)
+
+
+def _event(row: Sequence[Any]) -> Envelope:
+    try:
+        return envelope(row)
+    except Undecodable as error:
+        raise FoldFailed(f"event {row[COLUMNS.index('event_id')]} cannot be read: {error}") from None
 
 
 def _applied(changes: Changes, events: Iterable[Envelope]) -> Iterator[Envelope]:

@@ -12,7 +12,7 @@ from events.personal import Clear, Sealed
 from infra.database import among, copy_rows, unavailable
 from models.tables.base import data_key
 
-NONCE = 12
+KEY, NONCE = 32, 12
 
 
 class DataKey:
@@ -45,8 +45,8 @@ class Vault:
 
     def make(self, key_id: str) -> DataKey:
         """A fresh data key, not kept yet."""
-        raw = os.urandom(32)
-        nonce = os.urandom(NONCE)
+        chance = os.urandom(KEY + NONCE)
+        raw, nonce = chance[:KEY], chance[KEY:]
         wrapped = nonce + self._master.encrypt(nonce, raw, key_id.encode())
         return DataKey(key_id, AESGCM(raw), wrapped)
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, exists, select, text
 
 from infra import generations, identity_store
 from infra.aside import PROJECTOR
-from infra.database import unavailable
+from infra.database import among, unavailable
 from infra.folding import Line, lines
 from infra.histories import MERGING, groups, is_stream
 from infra.owned import FOLDED, Owned
@@ -98,7 +98,7 @@ def _compare_rows(
 ) -> None:
     """Look for the row of each line."""
     view, columns = store.projection.name, [store.table.c[name] for name in store.columns]
-    rows = connection.execute(select(*columns).where(store.table.c.key.in_([line[0] for line in some])))
+    rows = connection.execute(select(*columns).where(among(store.table.c.key, [line[0] for line in some])))
     stored = {row.key: tuple(row) for row in rows}
     for line in some:
         key, owner = line[:2]
@@ -115,7 +115,7 @@ def _find_others(
 ) -> None:
     """Look for rows of these owners that no line spoke of."""
     table = store.table
-    query = select(table.c.owner, table.c.key).where(table.c.owner.in_(list(owners)))
+    query = select(table.c.owner, table.c.key).where(among(table.c.owner, owners))
     rows = connection.execute(query.execution_options(yield_per=BUFFER))
     others = [Wrong(store.projection.name, owner, key, "too many") for owner, key in rows if key not in keys]
     found.rows += len(others)
@@ -143,7 +143,7 @@ def _moving(connection: Connection, owners: Collection[str]) -> set[str]:
     )
     everybody = [member for members in joined.values() for member in members]
     open_merges = select(journal.c.customer).where(
-        journal.c.customer.in_(everybody), journal.c.type.in_(MERGING), ~settled
+        among(journal.c.customer, everybody), journal.c.type.in_(MERGING), ~settled
     )
     told_of = {str(one) for one in connection.execute(open_merges).scalars()}
     unsettled = {owner for owner, members in joined.items() if told_of.intersection(members)}

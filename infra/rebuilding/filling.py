@@ -13,7 +13,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Engine, text
 
 from infra.database import engine_for, unavailable
-from infra.folding import FoldFailed
+from infra.folding import FoldFailed, place_of
 from infra.rebuilding.following import fold_into
 from infra.rebuilding.plan import progress
 from infra.rebuilding.tables import next_table
@@ -67,6 +67,8 @@ def work(
     stores = [ViewStore(one, next_table(one.name)) for one in projections]
     while wanted() and slices != 0:
         with unavailable(), engine.begin() as connection:
+            # What a crash of PostgreSQL may lose is lost with its cursor, and is folded again.
+            connection.execute(text("SET LOCAL synchronous_commit = off"))
             found = _slice(connection, stores, source)
             told(*progress(connection))
         if not found:
@@ -154,6 +156,8 @@ def _process(
         work(engine, projections, source, wanted=lambda: os.getppid() == parent)
     except (FoldFailed, Unavailable) as error:
         pipe.send(error)
+    except Exception as error:
+        pipe.send(FoldFailed(f"a process of the rebuild failed: {place_of(error)}"))
     else:
         pipe.send(None)
     finally:

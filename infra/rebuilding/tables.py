@@ -45,11 +45,6 @@ def drop(connection: Connection, view: str) -> None:
     connection.execute(text(f'DROP TABLE IF EXISTS "{next_table(view).name}"'))
 
 
-def exists(connection: Connection, name: str) -> bool:
-    """Is there a table of this name?"""
-    return connection.execute(text("SELECT to_regclass(:name)"), {"name": f'"{name}"'}).scalar() is not None
-
-
 def secondary_indexes(view: str) -> list[str]:
     """The statements that make the indexes of the live table on the one beside it; those that exist stay."""
     name = next_table(view).name
