@@ -90,8 +90,8 @@ class Projector:
                     raise Unavailable("identities keep moving under the fold") from None
 
     def _fold(self, connection: Connection, batches: Sequence[Batch]) -> None:
-        self._hold(connection, batches)
         generations.expect(connection, self._projections)
+        self._hold(connection, batches)
         passed_over = aside.held(connection, READER)
         delivered = {e.position: e for batch in batches for e in batch.envelopes}
         envelopes = [e for e in delivered.values() if e.event_id not in passed_over]

@@ -19,7 +19,7 @@ from models.projections.projection import Projection
 from services.cli.running import console, fail, workspace
 from services.cli.working import bar
 
-Views = Annotated[list[str] | None, typer.Argument(metavar="[VIEW]...", help="By default all of them.")]
+Views = Annotated[list[str] | None, typer.Argument(metavar="VIEW", help="By default all of them.")]
 SHOWN = 20
 """Wrong rows that are told one by one."""
 

@@ -1,5 +1,6 @@
 """A rebuild beside live views: it says what they say, whatever goes on meanwhile, and is theirs in one moment."""
 
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -111,9 +112,6 @@ def people(workspace, count):
     fold(workspace)
 
 
-BEHIND = 2
-"""A partition."""
-
 SHORT = settings(
     max_examples=8, deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -123,7 +121,7 @@ SHORT = settings(
 @SHORT
 @given(done=acts(least=15, most=30), seed=st.integers(0, 999), long=st.sampled_from([5, 20_000]))
 def test_what_is_recorded_and_folded_meanwhile_is_neither_lost_nor_doubled(workspace, done, seed, long):
-    """Events come and are folded between all steps, but for those of one partition: that is folded at the end."""
+    """Events come and are folded between all steps, but for some that come to their turn after the swap."""
     chance, run = Random(seed), Performance(workspace)
     work = Rebuild(workspace.engine, projections(workspace.rules))
     projector = worker(workspace, partitions=3)
@@ -141,7 +139,7 @@ def test_what_is_recorded_and_folded_meanwhile_is_neither_lost_nor_doubled(works
             for key in keys(one):
                 waiting.append((place.setdefault(key, chance.randrange(3)), [one]))
         chance.shuffle(waiting)
-        ready = [one for one in waiting if last or one[0] != BEHIND]
+        ready = [one for one in waiting if last or one[1][0].position % 4]
         for one in ready if last else ready[: chance.randint(0, len(ready))]:
             waiting.remove(one)
             projector.fold(batch(one[1], one[0]))
@@ -182,6 +180,24 @@ def test_a_partition_that_is_behind_at_the_swap_is_folded_once_after_it(workspac
     projector.fold(batch(behind, 1))
     projector.fold(batch(ahead, 1))
     assert contacts(workspace) == dict.fromkeys((one.customer for one in answers), 1)
+
+
+def test_an_event_that_comes_while_it_fills_is_in_once_it_is_folded_and_not_before(workspace):
+    people(workspace, 2)
+    work = Rebuild(workspace.engine, projections(workspace.rules))
+    work.start()
+    head = workspace.journal.head()
+    send(workspace, item("more", account("0"), channel="voice"), item("other", account("1"), channel="voice"))
+    one, other = recorded(workspace, head)
+    work.fill()
+    work.index()
+    projector = worker(workspace)
+    projector.fold(batch([one]))
+    work.follow()
+    work.swap()
+    assert contacts(workspace) == {one.customer: 2, other.customer: 1}
+    projector.fold(batch([one, other]))
+    assert contacts(workspace) == {one.customer: 2, other.customer: 2}
 
 
 def test_whoever_was_parted_from_another_while_it_filled_is_not_in_both(workspace):
@@ -515,6 +531,33 @@ def test_two_rebuilds_at_once_are_refused(workspace):
         pass
     with rebuild.alone(workspace.engine):
         pass
+
+
+def test_an_event_that_cannot_be_read_is_named_and_the_rest_stands(workspace):
+    people(workspace, 2)
+    event_id = recorded(workspace)[0].event_id
+    with workspace.engine.begin() as connection:
+        connection.execute(text("UPDATE journal SET schema = 99 WHERE event_id = :id"), {"id": event_id})
+    work = Rebuild(workspace.engine, projections(workspace.rules))
+    work.start()
+    with pytest.raises(FoldFailed, match=f"event {event_id} cannot be read: schema_ahead"):
+        work.fill()
+
+
+def test_a_process_that_is_ended_is_not_taken_for_one_that_is_done(workspace, monkeypatch):
+    monkeypatch.setattr(filling, "FEW", 0)
+    people(workspace, 3)
+    work = Rebuild(workspace.engine, projections(workspace.rules), processes=2)
+    work.start()
+    with workspace.engine.connect() as holding:
+        holding.execute(text("LOCK TABLE timeline__next"))  # nobody is done before it is ended
+
+        def end(done, total):
+            for child in multiprocessing.active_children():
+                child.kill()
+
+        with pytest.raises(Unavailable, match="ended from outside"):
+            work.fill(end)
 
 
 def test_a_rule_that_fails_leaves_the_live_views_and_says_where_but_not_what(workspace):

@@ -115,7 +115,8 @@ def test_what_is_not_folded_yet_or_lies_aside_is_nothing_wrong(workspace):
 
 
 def test_the_same_seed_chooses_the_same_customers(workspace):
-    shop(workspace, 12)
+    send(workspace, *(purchase(str(n), account(str(n)), at=MONDAY) for n in range(12)))
+    fold(workspace)
     with workspace.engine.begin() as connection:
         connection.execute(update(lifecycle).values(next_due_at=MONDAY))
     chosen = {seed: [one.owner for one in looked_at(workspace, 4, seed).wrong] for seed in (1, 2)}

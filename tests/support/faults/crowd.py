@@ -45,7 +45,9 @@ class Crowd:
         at = datetime.now(UTC)
         if chance.random() < LATE:
             at -= timedelta(minutes=chance.uniform(1, 3_000))
-        amount = Decimal(chance.randrange(100, 20_000)) / 100 if kind in ("purchase", "return") else Decimal(0)
+        amount = (
+            Decimal(chance.randrange(100, 20_000)) / 100 if kind in ("purchase", "return") else Decimal(0)
+        )
         names = chance.choice(self._people).appear(chance)
         return Entry(self.source, f"{self.source}:{self._sent}", kind, at, names, amount)
 

@@ -307,6 +307,7 @@ class Load:
             sender.join(max(0.0, deadline - time.monotonic()))
         failures = [f"{one.name}: {one.failure!r}" for one in self._senders if one.failure is not None]
         assert not failures, failures
+        assert not self._book.wrong, self._book.wrong[:5]
         still = [one.name for one in self._senders if one.is_alive()]
         owed = self._book.owed()
         assert not still, f"after {seconds:.0f} s still owed: {len(owed)} events, by {still}"

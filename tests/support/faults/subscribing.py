@@ -3,6 +3,7 @@
 import time
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
@@ -78,7 +79,10 @@ def _marks(consumer: Consumer, topic: str, number: int) -> tuple[int, int]:
         except KafkaException:
             if time.monotonic() > deadline:
                 raise
-            time.sleep(0.2)
+            with suppress(KafkaException):
+                consumer.list_topics(
+                    topic, timeout=5
+                )  # else it keeps what it heard from a broker that started
 
 
 def _hear(heard: Heard, message: Message, place: tuple[str, int], last: dict[tuple[str, int], int]) -> None:
