@@ -1,6 +1,7 @@
 """Journal → Kafka: in order, acknowledged by all, checkpoint after the acknowledgement."""
 
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,8 +24,8 @@ log = structlog.get_logger()
 BATCH = 5_000
 IDLE_SECONDS = 0.05
 WAIT_SECONDS = 1.0
-LOOK_EVERY = 200
-"""Steps between two looks whether the topic is still the one that was filled; ten seconds when idle."""
+LOOK_SECONDS = 2.0
+"""Between two looks whether the topic is still the one that was filled."""
 SENT = Counter("touchstone_relayed_total", "Journal events sent to Kafka")
 
 
@@ -46,13 +47,12 @@ class Relay:
 
     def run(self, stop: threading.Event) -> None:
         """Go on until told to stop; whatever does not answer is waited for."""
-        topic, steps = "", 0
+        topic, looked = "", 0.0
         while not stop.is_set():
             self._heart.wait()
             try:
-                if not topic or steps % LOOK_EVERY == 0:
-                    topic = topic_id(self._bootstrap, self._topic)
-                steps += 1
+                if not topic or time.monotonic() - looked >= LOOK_SECONDS:
+                    topic, looked = topic_id(self._bootstrap, self._topic), time.monotonic()
                 sent = self.step(topic)
             except Unavailable as error:
                 log.warning("waiting", why=str(error))
