@@ -142,7 +142,7 @@ def test_a_relay_that_died_before_its_checkpoint_repeats_and_loses_nothing(kafka
 
 
 def test_a_topic_deleted_and_made_anew_is_filled_again_while_the_relay_runs(kafka, busy, topics, monkeypatch):
-    monkeypatch.setattr("infra.relay.LOOK_EVERY", 4)
+    monkeypatch.setattr("infra.relay.LOOK_SECONDS", 0.0)
     send_all(busy, kafka, topics)
     first, stop = topic_id(kafka.bootstrap, topics), threading.Event()
     running = threading.Thread(target=relay(busy, kafka).run, args=(stop,))
