@@ -19,6 +19,7 @@ demo: .venv/installed  ## The whole main job on real data (ARGS=--exit stops by 
 
 # Faults on a whole system that want a machine of their own: `make faults` alone runs them.
 FAULTS_ALONE := $(addprefix --ignore=tests/faults/test_,network.py relay.py servers.py soak.py writers.py)
+FAULTS_ALONE += $(addprefix --ignore=tests/property/test_,disorder.py thrice.py)
 
 test: check  ## Everything: rules of the house, then the tests, on real PostgreSQL and Kafka
 	$(BIN)/python -m pytest $(FAULTS_ALONE) $(ARGS)
@@ -30,7 +31,7 @@ check: .venv/installed  ## The fast part of test: lint, types, import rules
 	$(BIN)/lint-imports
 
 faults: .venv/installed  ## All fault tests in their long form, some hours (FAULT_SEED=N repeats a run)
-	FAULTS=long FAULTS_REPORT=faults.json $(BIN)/python -m pytest tests/faults $(ARGS)
+	FAULTS=long FAULTS_REPORT=faults.json $(BIN)/python -m pytest tests/faults tests/property $(ARGS)
 
 bench: .venv/installed  ## Measure everything beside its bare parts and the alternatives (ARGS=--quick tries it)
 	$(BIN)/python -m bench $(ARGS)

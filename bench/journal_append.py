@@ -15,7 +15,7 @@ from bench.ground import Ground
 from bench.people import Senders, batches
 from bench.processes import Meter, postgres
 from bench.sizes import SEED
-from bench.timing import interleaved, seconds
+from bench.timing import frozen, interleaved, seconds
 from infra import identity_store
 from infra.database import copy_rows
 from infra.intake import Pending
@@ -39,9 +39,10 @@ def measure(ground: Ground, say: Callable[[str], None]) -> Path:
         settings = ground.settings(like=ground.known)
         workspace = ground.open(settings)
         head = workspace.journal.head()
-        meter, before = Meter(PostgreSQL=postgres(ground)), time.process_time()
-        took = seconds(lambda: [workspace.journal.append(batch) for batch in items])
-        used = {"append": time.process_time() - before, **meter.spent()}
+        with frozen():
+            meter, before = Meter(PostgreSQL=postgres(ground)), time.process_time()
+            took = seconds(lambda: [workspace.journal.append(batch) for batch in items])
+            used = {"append": time.process_time() - before, **meter.spent()}
         written = workspace.journal.head() - head
         cpu.update({name: round(spent / written * 1e6, 1) for name, spent in used.items()})
         if not rows:
@@ -65,7 +66,8 @@ def measure(ground: Ground, say: Callable[[str], None]) -> Path:
                 with workspace.engine.begin() as connection:
                     copy_rows(connection, journal, WRITTEN, part)
 
-        took = seconds(copy)
+        with frozen():
+            took = seconds(copy)
         _close(ground, workspace, settings)
         return len(rows) / took
 

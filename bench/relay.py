@@ -12,7 +12,7 @@ from sqlalchemy import select
 from bench.figures import Aim, Figure, Line, Path
 from bench.ground import Ground
 from bench.processes import Meter, kafka, postgres
-from bench.timing import interleaved, seconds
+from bench.timing import frozen, interleaved, seconds
 from events.topics import events_topic, family_topic
 from infra.messages import from_row
 from infra.relay import Relay
@@ -37,9 +37,10 @@ def measure(ground: Ground, say: Callable[[str], None]) -> Path:
         workspace = ground.open(settings)
         relay = Relay(workspace.engine, settings.kafka_bootstrap, settings.topic_prefix)
         topic = topic_id(settings.kafka_bootstrap, events_topic(settings.topic_prefix))
-        meter, own_before = Meter(PostgreSQL=postgres(ground), Kafka=kafka(ground)), time.process_time()
-        took = seconds(lambda: _drain(relay, topic))
-        told = {"relay": time.process_time() - own_before, **meter.spent()}
+        with frozen():
+            meter, before = Meter(PostgreSQL=postgres(ground), Kafka=kafka(ground)), time.process_time()
+            took = seconds(lambda: _drain(relay, topic))
+            told = {"relay": time.process_time() - before, **meter.spent()}
         spent.update({name: round(used / events * 1e6, 1) for name, used in told.items()})
         workspace.close()
         ground.drop(settings)
@@ -48,7 +49,8 @@ def measure(ground: Ground, say: Callable[[str], None]) -> Path:
     def bare(send: Callable[[str, str, Sequence[Sent]], None]) -> Callable[[], float]:
         def run() -> float:
             settings = ground.settings(topics=True)
-            took = seconds(lambda: send(settings.kafka_bootstrap, settings.topic_prefix, messages))
+            with frozen():
+                took = seconds(lambda: send(settings.kafka_bootstrap, settings.topic_prefix, messages))
             ground.drop(settings)
             return events / took
 

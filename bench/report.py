@@ -85,9 +85,8 @@ def _path(path: Path) -> str:
         told = ", ".join(f"{name} {value:g}" for name, value in path.cpu.items())
         found.append(_filled(f"{path.cpu_unit[0].upper()}{path.cpu_unit[1:]}: {told}.") + "\n")
     if path.peak_mb:
-        found.append(
-            "Most memory (MB): " + ", ".join(f"{name} {mb:.0f}" for name, mb in path.peak_mb.items()) + ".\n"
-        )
+        told = ", ".join(f"{name} {mb:.0f}" for name, mb in path.peak_mb.items())
+        found.append(_filled(f"Most memory (MB): {told}.") + "\n")
     return "\n".join(found)
 
 

@@ -46,7 +46,7 @@ def reckon(report: Report) -> str:
     append = figure(paths["journal_append"], "append, customer recognised")
     relay, message = figure(paths["relay"], "relay"), figure(paths["relay"], "a message")
     fold, sent = paths["projector"].cpu, paths["relay"].cpu
-    shards = math.ceil(peak / (append * BUSY))
+    shards = math.ceil(peak / (min(append, relay) * BUSY))
     cores = {
         "gateways, single requests": peak * (1 - BATCHED) / (single * BUSY),
         "gateways, batches": peak * BATCHED / (batch * BUSY),
@@ -64,8 +64,9 @@ def reckon(report: Report) -> str:
     rows = [
         ("mean rate", f"10⁹ ÷ 86,400 s = {mean:,.0f} events/s"),
         ("peak rate", f"× {PEAK:g} (assumed) = {peak:,.0f} events/s"),
-        ("journal shards", f"{peak:,.0f} ÷ ({append:,.0f} an append lock × {BUSY:g}) = **{shards}**"),
-        ("relays", f"one a shard; one sends {relay:,.0f}/s, of which {peak / shards / relay:.0%} are used"),
+        ("one journal's append", f"{append:,.0f}/s, one at a time"),
+        ("one journal's relay", f"{relay:,.0f}/s, one at a time"),
+        ("journal shards", f"{peak:,.0f} ÷ ({min(append, relay):,.0f}, the slower, × {BUSY:g}) = **{shards}**"),
         ("Kafka partitions", f"{partitions:,} in all: two a projector, so that workers can come and go"),
         *((f"cores: {name}", f"**{math.ceil(need)}**") for name, need in cores.items()),
         ("journal", f"{journal:,.0f} bytes an event with its indexes: {DAY * journal / 1e9:,.0f} GB a day"),

@@ -1,7 +1,9 @@
 """The one stopwatch, and runs that take turns."""
 
+import gc
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from bench.figures import Figure
 
@@ -11,6 +13,17 @@ def seconds(act: Callable[[], object]) -> float:
     began = time.perf_counter()
     act()
     return time.perf_counter() - began
+
+
+@contextmanager
+def frozen() -> Iterator[None]:
+    """What was prepared is out of the garbage collector's sight meanwhile: it is not the path's."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def interleaved(

@@ -11,8 +11,8 @@ from sqlalchemy.exc import DBAPIError
 
 from infra.workspace import Workspace
 from tests.support.faults.crew import until
-from tests.support.faults.load import Answer
 from tests.support.faults.rig import Rig, server_process
+from tests.support.faults.senders import Answer
 from tests.support.faults.small_disk import FileSizeLimit, SmallDisk, mountable
 
 FULL_SECONDS = 60.0

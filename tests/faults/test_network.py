@@ -7,9 +7,10 @@ import pytest
 
 from infra import watchdog
 from tests.support.faults.crew import until
-from tests.support.faults.load import Answer, Load
+from tests.support.faults.load import Load
 from tests.support.faults.proxy import Link, Mode
 from tests.support.faults.rig import Rig
+from tests.support.faults.senders import Answer
 
 RECOVERS_SECONDS = 90.0
 LINKS = ("database", "broker")

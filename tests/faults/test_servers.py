@@ -3,8 +3,8 @@
 import time
 
 from tests.support.faults.crew import until
-from tests.support.faults.load import Answer
 from tests.support.faults.rig import Rig, server_process
+from tests.support.faults.senders import Answer
 
 RECOVERS_SECONDS = 90.0
 

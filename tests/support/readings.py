@@ -11,6 +11,7 @@ from events.prediction import ChurnScored
 from infra.lists import build, frozen
 from infra.views import Views
 from infra.workspace import Workspace
+from models.domain.target_list import Part
 from models.errors import Refused
 from models.ports import By, Write
 from services.api.customer_answer import answer
@@ -21,7 +22,7 @@ from tests.support.viewing import recorded
 BY_ARRIVAL = {"since"}
 """Of an identifier. The touch that arrives first links it, and need not be the one that happened first."""
 
-PARTS = ("member", "holdout", "beyond", "suppressed")
+PARTS: tuple[Part, ...] = ("member", "holdout", "beyond", "suppressed")
 MODEL = "churn:test"
 Reading = dict[str, Any]
 

@@ -46,16 +46,16 @@ class Turns:
         """How often somebody had to wait for another's lock."""
 
     def __enter__(self) -> "Turns":
-        for kind, heard in self._heard.items():
-            event.listen(self._engine, kind, heard)
+        for what, heard in self._heard.items():
+            event.listen(self._engine, what, heard)
         self._look = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for kind, heard in self._heard.items():
-            event.remove(self._engine, kind, heard)
+        for what, heard in self._heard.items():
+            event.remove(self._engine, what, heard)
         for actor in self._actors.values():  # whoever is left goes on by themselves
             with self._changed:
                 actor.go = True

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import httpx
-from sqlalchemy import select, text
+from sqlalchemy import func, select
 
 from events.envelope import Envelope
 from events.topics import events_topic, family_topic, family_topics
@@ -15,6 +15,7 @@ from infra.view_store import ViewStore
 from infra.workspace import Workspace
 from models.projections.catalogue import projections
 from models.tables.readers import ledger
+from models.tables.set_aside import set_aside
 from tests.support.faults.book import Book, Capture, Reckoning
 from tests.support.faults.crowd import identifiers
 from tests.support.faults.subscribing import Heard, listen
@@ -81,10 +82,9 @@ def _aside(workspace: Workspace) -> Iterator[str]:
     for code, count in workspace.quarantine.counts().items():
         yield f"{count} healthy events are in quarantine: {code}"
     with workspace.engine.connect() as connection:
-        if connection.execute(text("SELECT to_regclass('set_aside')")).scalar() is not None:
-            count = connection.execute(text("SELECT count(*) FROM set_aside")).scalar()
-            if count:
-                yield f"{count} healthy events were set aside by a reader"
+        aside = connection.execute(select(func.count()).select_from(set_aside)).scalar_one()
+        if aside:
+            yield f"{aside} healthy events were set aside by a reader"
 
 
 def _views(workspace: Workspace, events: list[Envelope]) -> Iterator[str]:

@@ -99,7 +99,7 @@ def _limit(process: psutil.Process, size: str) -> None:
         return
     command = ["prlimit", "--pid", str(process.pid), f"--fsize={size}:unlimited"]
     other = {"user": user, "group": group} if user != os.geteuid() else {}
-    subprocess.run(command, capture_output=True, check=False, **other)  # type: ignore[call-overload]
+    subprocess.run(command, capture_output=True, check=False, **other)
 
 
 def mountable() -> bool:

@@ -79,14 +79,14 @@ def _marks(consumer: Consumer, topic: str, number: int) -> tuple[int, int]:
         except KafkaException:
             if time.monotonic() > deadline:
                 raise
-            with suppress(KafkaException):
-                consumer.list_topics(
-                    topic, timeout=5
-                )  # else it keeps what it heard from a broker that started
+            with suppress(KafkaException):  # else it keeps what it heard from a broker that was starting
+                consumer.list_topics(topic, timeout=5)
 
 
 def _hear(heard: Heard, message: Message, place: tuple[str, int], last: dict[tuple[str, int], int]) -> None:
-    envelope = to_envelope(message.value() or b"", message.headers() or [])
+    headers = dict(message.headers() or [])
+    named = [(name, value) for name, value in headers.items() if isinstance(value, bytes)]
+    envelope = to_envelope(message.value() or b"", named)
     heard.partitions[(message.key() or b"").decode()].add(place[1])
     if envelope.position <= last[place]:
         heard.repeats += 1
