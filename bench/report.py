@@ -12,6 +12,7 @@ from bench.machine import Machine
 
 WIDTH = 115
 DOCS = File(__file__).parents[1] / "docs"
+PROFILES = File(__file__).parent / "profiles"
 
 
 class Report(Struct, frozen=True, kw_only=True):
@@ -27,7 +28,7 @@ class Report(Struct, frozen=True, kw_only=True):
 def write(report: Report, docs: File = DOCS) -> None:
     """Write the page and the pictures it shows."""
     pictures = docs / "benchmarks"
-    pictures.mkdir(exist_ok=True)
+    pictures.mkdir(parents=True, exist_ok=True)
     growing = [point for path in report.paths for point in path.points]
     beside = [path for path in report.paths if path.lines[0].beside and path.lines[0].own.unit.endswith("/s")]
     if growing:
@@ -37,10 +38,14 @@ def write(report: Report, docs: File = DOCS) -> None:
     (docs / "benchmarks.md").write_text(page(report))
 
 
-def page(report: Report) -> str:
-    """The whole page."""
-    parts = [_head(report), *(_path(path) for path in report.paths if not path.points), _growth(report)]
-    return "\n".join(parts)
+def page(report: Report, profiles: File = PROFILES) -> str:
+    """The whole page. What a profile said of a path, and what was tried, is written by hand in `profiles`."""
+    parts = [_head(report)]
+    for path in report.paths:
+        if not path.points:
+            told = profiles / f"{path.name}.md"
+            parts += [_path(path), *([told.read_text()] if told.exists() else [])]
+    return "\n".join([*parts, _growth(report)])
 
 
 def _head(report: Report) -> str:

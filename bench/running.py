@@ -44,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.quick or given.only or failed:
         console.print("Nothing is written: only a whole run of full size is.")
     else:
+        RESULTS.mkdir(exist_ok=True)
         told = RESULTS / f"{found.began_at:%Y-%m-%d}-{found.machine.short}.json"
         told.write_bytes(msgspec.json.format(msgspec.json.encode(found)))
         report.write(found)

@@ -54,7 +54,7 @@ def test_what_is_no_event_is_kept_and_the_next_one_is_taken(workspace):
     assert [(one["event"], one["verdict"]) for one in said] == [
         *[("not taken", "quarantined")] * 6, ("not taken", "refused"),
     ]  # fmt: skip
-    assert all(one["code"] and one["path"] for one in said)
+    assert all(one["code"] and one["place"] for one in said)
     assert len(workspace.quarantine.open_entries()) == 7  # on a topic no sender keeps what is refused
     assert workspace.journal.read()[0].type == "touch.recorded"
 

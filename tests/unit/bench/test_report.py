@@ -44,6 +44,12 @@ def test_growth_is_a_table_over_sizes_with_its_plot():
     assert "(benchmarks/growth.svg)" in found
 
 
+def test_what_a_profile_said_follows_its_path(tmp_path):
+    (tmp_path / "append.md").write_text("Where the time goes.\n")
+    found = page(report(APPEND, GROWTH), tmp_path)
+    assert found.index("A note.") < found.index("Where the time goes.") < found.index("## Growth")
+
+
 def test_the_page_is_written_with_its_pictures(tmp_path):
     write(report(APPEND, GROWTH), tmp_path)
     assert (tmp_path / "benchmarks.md").read_text() == page(report(APPEND, GROWTH))
