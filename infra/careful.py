@@ -47,6 +47,13 @@ class Careful:
     def take(self, batches: Sequence[Batch]) -> None:
         """Have batches handled to their end. Raises `Fenced`, `Conflict` or `Unavailable`: count for nothing."""
         self._aside_now.clear()
+        self._heart.wait()
+        try:
+            self._take(batches)
+        finally:
+            self._heart.rest()
+
+    def _take(self, batches: Sequence[Batch]) -> None:
         self._give_up()
         batches = [self._genuine(batch) for batch in batches]
         for batch in batches:
@@ -68,7 +75,7 @@ class Careful:
         except Exception as error:
             return _Failure(self._heart.item, error)
         finally:
-            self._heart.rest()
+            self._heart.wait()
         return None
 
     def _singly(self, batches: Sequence[Batch]) -> None:

@@ -5,18 +5,25 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from psycopg import adapters
+from psycopg import adapters, errors
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 from sqlalchemy import ColumnElement, Connection, Engine, Table, any_, create_engine, literal, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from infra.stalled import LOCK_SECONDS, end_whoever_blocks
 from models.errors import Unavailable
 
 _DIALECT = postgresql.dialect()
+_SESSION = {
+    "timezone": "UTC", "idle_in_transaction_session_timeout": "60s", "lock_timeout": f"{LOCK_SECONDS}s",
+    # Each side notices after some ten seconds, not hours, that the other is gone without a word.
+    "tcp_keepalives_idle": 5, "tcp_keepalives_interval": 2, "tcp_keepalives_count": 3,
+    "tcp_user_timeout": 10_000, "client_connection_check_interval": "2s",
+}  # fmt: skip
 
 
 def engine_for(url: str, *, pool: int = 5) -> Engine:
@@ -24,15 +31,16 @@ def engine_for(url: str, *, pool: int = 5) -> Engine:
     for prefix in ("postgres://", "postgresql://"):
         if url.startswith(prefix):
             url = "postgresql+psycopg://" + url.removeprefix(prefix)
-    return create_engine(
+    engine = create_engine(
         url, pool_size=pool, max_overflow=10, pool_pre_ping=True, pool_timeout=10,
         hide_parameters=True,  # an error's text ends in a log
         connect_args={
-            "connect_timeout": 5, "options": "-c timezone=UTC -c idle_in_transaction_session_timeout=60s",
-            # A server that is gone without a word is noticed after some ten seconds, not hours.
+            "connect_timeout": 5, "options": " ".join(f"-c {name}={value}" for name, value in _SESSION.items()),
             "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000,
         },
     )  # fmt: skip
+    end_whoever_blocks(engine)
+    return engine
 
 
 def among(column: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bool]:
@@ -42,19 +50,31 @@ def among(column: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bo
 
 @contextmanager
 def unavailable() -> Iterator[None]:
-    """Turn a lost or refusing database into `Unavailable`; leave defects as they are."""
+    """Turn a lost, refusing or broken database into `Unavailable`; leave defects as they are."""
     try:
         yield
-    except (OperationalError, InterfaceError) as error:
-        raise Unavailable(f"the database does not answer ({type(error.orig).__name__})") from error
     except PoolTimeout as error:
         raise Unavailable("every connection to the database is in use") from error
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:  # COPY goes round SQLAlchemy
-        raise Unavailable(f"the database does not answer ({type(error).__name__})") from error
     except DBAPIError as error:
-        if error.connection_invalidated:
-            raise Unavailable("the connection to the database was lost") from error
+        if error.connection_invalidated or _is_its_condition(error.orig):
+            raise Unavailable(f"the database does not answer ({type(error.orig).__name__})") from error
         raise
+    except psycopg.Error as error:  # COPY goes round SQLAlchemy
+        if _is_its_condition(error):
+            raise Unavailable(f"the database does not answer ({type(error).__name__})") from error
+        raise
+
+
+def _is_its_condition(error: BaseException | None) -> bool:
+    """Does an error tell of the database's own state, which passes, rather than of what it was asked?"""
+    match error:
+        case errors.ProgramLimitExceeded() | errors.InFailedSqlTransaction():
+            return False  # a value too long for an index would never pass
+        case psycopg.OperationalError() | psycopg.InterfaceError() | psycopg.InternalError():
+            return True  # a file that may not grow and a database in recovery come as internal errors
+        case errors.InsufficientPrivilege():
+            return True  # so does PostgreSQL call a file system that became read-only
+    return False
 
 
 def copy_rows(

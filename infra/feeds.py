@@ -14,6 +14,7 @@ from sqlalchemy import Engine, select
 from events.codec import Undecodable
 from events.envelope import Envelope
 from infra.database import unavailable
+from infra.heart import Heart
 from infra.ids import new_id
 from infra.journal import envelope
 from infra.records import Strange
@@ -65,14 +66,17 @@ class Feed(Protocol):
 class JournalFeed:
     """The journal as one partition; its offset is the last position read."""
 
-    def __init__(self, engine: Engine, *, live_only: bool = False) -> None:
-        self._engine, self._live_only, self._position = engine, live_only, 0
+    def __init__(self, engine: Engine, heart: Heart | None = None, *, live_only: bool = False) -> None:
+        self._engine, self._heart, self._live_only = engine, heart or Heart(), live_only
+        self._position = 0
 
     async def batches(self, claim: Claim) -> AsyncGenerator[list[Batch], None]:
         """Poll the journal beyond the claimed position."""
-        self._position = await asyncio.to_thread(claim, 0, JOURNAL)
+        with self._heart.asking():
+            self._position = await asyncio.to_thread(claim, 0, JOURNAL)
         while True:
-            batch = await asyncio.to_thread(self._read)
+            with self._heart.asking():
+                batch = await asyncio.to_thread(self._read)
             if batch is None:
                 await asyncio.sleep(IDLE_SECONDS)
                 continue
@@ -104,8 +108,11 @@ class JournalFeed:
 class KafkaFeed:
     """One member of a consumer group on one topic. Kafka's own offsets are a hint; the claim decides."""
 
-    def __init__(self, bootstrap: str, topic: str, group: str, *, live_only: bool = False) -> None:
+    def __init__(
+        self, bootstrap: str, topic: str, group: str, heart: Heart | None = None, *, live_only: bool = False
+    ) -> None:
         self._bootstrap, self._topic, self._group, self._live_only = bootstrap, topic, group, live_only
+        self._heart = heart or Heart()
 
     async def batches(self, claim: Claim) -> AsyncGenerator[list[Batch], None]:
         """Join the group, claim what is assigned, and read in batches, for as long as the topic is the same."""
@@ -116,10 +123,10 @@ class KafkaFeed:
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._bootstrap, group_id=self._group, client_id=member, enable_auto_commit=False,
             auto_offset_reset="earliest", session_timeout_ms=8_000, heartbeat_interval_ms=2_500,
-            max_poll_interval_ms=120_000, fetch_max_bytes=16 * 1024 * 1024,
+            request_timeout_ms=10_000, max_poll_interval_ms=120_000, fetch_max_bytes=16 * 1024 * 1024,
             max_partition_fetch_bytes=4 * 1024 * 1024,
         )  # fmt: skip
-        claimer = _Claimer(consumer, claim, identity, self._identity, watch)
+        claimer = _Claimer(consumer, claim, identity, self._identity, watch, self._heart)
         consumer.subscribe([self._topic], listener=claimer)
         try:
             await consumer.start()
@@ -183,8 +190,9 @@ class _Claimer(ConsumerRebalanceListener):
         identity: str,
         identity_now: Callable[[], Awaitable[str]],
         watch: StuckWatch,
+        heart: Heart,
     ) -> None:
-        self._consumer, self._claim, self._watch = consumer, claim, watch
+        self._consumer, self._claim, self._watch, self._heart = consumer, claim, watch, heart
         self._identity, self._identity_now = identity, identity_now
         self._claimed: dict[TopicPartition, int | None] = {}
         self.failure: Exception | None = None
@@ -199,7 +207,8 @@ class _Claimer(ConsumerRebalanceListener):
         try:
             _expect(self._identity, await self._identity_now())
             for part in assigned:
-                offset = await asyncio.to_thread(self._claim, part.partition, self._identity)
+                with self._heart.asking():
+                    offset = await asyncio.to_thread(self._claim, part.partition, self._identity)
                 self._consumer.seek(part, offset)
                 self._claimed[part] = offset
                 self._watch.reads(part.partition, offset)

@@ -10,6 +10,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec import Struct
@@ -25,18 +26,23 @@ ITEM_BYTES = 36
 """An event's id."""
 
 _BEAT = struct.Struct("=d")
+_ASKED = struct.Struct("=d")
 _WORK = struct.Struct(f"=dB{ITEM_BYTES}s")
 _PACK = _WORK.pack_into
-_SIZE = _BEAT.size + _WORK.size
+_ASKED_AT = _BEAT.size
+_WORK_AT = _ASKED_AT + _ASKED.size
+_SIZE = _WORK_AT + _WORK.size
 
 
 class Pulse(Struct, frozen=True, kw_only=True):
     """What a heart says. Times are seconds of the system's monotonic clock, 0 before the first beat.
 
-    `since` is when the present work began: for HANDLING, when `item` was taken up.
+    `since` is when the present work began: for HANDLING, when `item` was taken up. `asked` is when the
+    oldest of several questions at once was put to a database or a broker that has not answered; 0 for none.
     """
 
     beat: float
+    asked: float = 0.0
     since: float
     work: int
     item: str
@@ -51,6 +57,8 @@ class Heart:
         else:
             with path.open("r+b") as file:
                 self._map = mmap.mmap(file.fileno(), _SIZE)
+        self._open: dict[object, float] = {}
+        self._opening = threading.Lock()
 
     @classmethod
     def of_process(cls) -> "Heart":
@@ -78,10 +86,14 @@ class Heart:
 
         threading.Thread(target=run, name="heart", daemon=True).start()
 
+    def pulse(self) -> Pulse:
+        """What the parent would read."""
+        return read(self._map)
+
     @property
     def item(self) -> str:
         """The event in hand, "" where there is none."""
-        return read(self._map).item
+        return self.pulse().item
 
     def wait(self) -> None:
         """From here on the work depends on others: a database, a broker."""
@@ -93,7 +105,7 @@ class Heart:
 
     def handle(self, event_id: str) -> None:
         """From here on the process has this event in hand, and nothing that it does depends on others."""
-        _PACK(self._map, _BEAT.size, time.monotonic(), HANDLING, event_id.encode())  # for every event: quick
+        _PACK(self._map, _WORK_AT, time.monotonic(), HANDLING, event_id.encode())  # for every event: quick
 
     def watch(self, history: Iterable[Envelope]) -> Iterator[Envelope]:
         """The history, each event taken in hand as it is asked for."""
@@ -102,8 +114,34 @@ class Heart:
             yield one
         self.wait()
 
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Meanwhile one of perhaps many questions is open, beside whatever else the process does."""
+        question = self.ask()
+        try:
+            yield
+        finally:
+            self.answered(question)
+
+    def ask(self) -> object:
+        """A question is open from here on; what comes back closes it."""
+        question = object()
+        with self._opening:
+            self._open[question] = time.monotonic()
+            self._tell_oldest()
+        return question
+
+    def answered(self, question: object) -> None:
+        """A question is open no more."""
+        with self._opening:
+            self._open.pop(question, None)
+            self._tell_oldest()
+
+    def _tell_oldest(self) -> None:
+        _ASKED.pack_into(self._map, _ASKED_AT, next(iter(self._open.values()), 0.0))
+
     def _work(self, work: int, item: str = "") -> None:
-        _WORK.pack_into(self._map, _BEAT.size, time.monotonic(), work, item.encode())
+        _WORK.pack_into(self._map, _WORK_AT, time.monotonic(), work, item.encode())
 
 
 def prepare(path: Path) -> mmap.mmap:
@@ -117,5 +155,7 @@ def prepare(path: Path) -> mmap.mmap:
 def read(found: mmap.mmap) -> Pulse:
     """What a heart says."""
     (beat,) = _BEAT.unpack_from(found, 0)
-    since, work, item = _WORK.unpack_from(found, _BEAT.size)
-    return Pulse(beat=beat, since=since, work=work, item=item.rstrip(b"\0").decode(errors="replace"))
+    (asked,) = _ASKED.unpack_from(found, _ASKED_AT)
+    since, work, item = _WORK.unpack_from(found, _WORK_AT)
+    name = item.rstrip(b"\0").decode(errors="replace")
+    return Pulse(beat=beat, asked=asked, since=since, work=work, item=name)

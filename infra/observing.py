@@ -17,6 +17,7 @@ from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from infra import tracing
 from infra.health import Health, Lane
+from infra.heart import Heart
 from infra.logs import described, request_id
 from infra.telemetry import HTTP
 
@@ -31,10 +32,13 @@ NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": Fal
 
 
 class Observed:
-    """Stands before an application; `service` names it in figures and spans."""
+    """Stands before an application; `service` names it in figures and spans.
 
-    def __init__(self, app: ASGIApp, service: str) -> None:
-        self._app, self._service = app, service
+    `heart` is told of every request from when its caller has said all until the answer begins.
+    """
+
+    def __init__(self, app: ASGIApp, service: str, heart: Heart | None = None) -> None:
+        self._app, self._service, self._heart = app, service, heart or Heart()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as the application does, or with status 500 where it raises."""
@@ -47,10 +51,21 @@ class Observed:
         parent = tracing.valid(headers.get(b"traceparent"))
         one = request_id(headers.get(b"x-request-id", b"").decode("latin-1"))
         began, status = perf_counter(), GONE
+        question = self._heart.ask()
+
+        async def heard() -> Message:
+            """Whoever speaks slowly keeps nobody waiting but himself."""
+            nonlocal question
+            self._heart.answered(question)
+            message = await receive()
+            if status == GONE:
+                question = self._heart.ask()
+            return message
 
         async def told(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
+                self._heart.answered(question)
                 status = str(message["status"])
                 message = {**message, "headers": [*message["headers"], (b"x-request-id", one.encode())]}
             await send(message)
@@ -58,7 +73,7 @@ class Observed:
         bound = bind_contextvars(request_id=one)
         with tracing.span(self._service, parent, kind=SpanKind.SERVER):
             try:
-                await self._app(scope, receive, told)
+                await self._app(scope, heard, told)
             except ClientDisconnect:
                 pass
             except Exception as error:
@@ -66,6 +81,7 @@ class Observed:
                 if status == GONE:
                     await _defect(one)(scope, receive, told)
             finally:
+                self._heart.answered(question)
                 method = scope["method"] if scope["method"] in METHODS else "other"
                 route = _route(scope)
                 HTTP.labels(self._service, method, route, status).observe(perf_counter() - began)

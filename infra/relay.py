@@ -15,7 +15,7 @@ from infra.database import unavailable
 from infra.heart import Heart
 from infra.messages import Message, from_row
 from infra.telemetry import LAG
-from infra.topics_admin import topic_id
+from infra.topics_admin import PROMPT, topic_id
 from models.errors import Unavailable
 from models.tables.journal import WRITTEN, journal, journal_head
 from models.tables.readers import relay_checkpoint
@@ -41,7 +41,9 @@ class Relay:
         self._producer = Producer({
             "bootstrap.servers": bootstrap, "enable.idempotence": True, "acks": "all", "linger.ms": 5,
             "partitioner": "murmur2_random", "queue.buffering.max.messages": 200_000,
-            "message.max.bytes": 1_000_000, "log_level": 3,
+            "message.max.bytes": 1_000_000, **PROMPT, "log_level": 3,
+            # With more under way, a batch that a broker lost was told as delivered when a later one arrived.
+            "max.in.flight.requests.per.connection": 1,
         })  # fmt: skip
         self._topic = events_topic(prefix)
 
@@ -108,9 +110,11 @@ class Relay:
     def _send(self, messages: Sequence[Message]) -> None:
         failed: list[str] = []
 
-        def told(error: Any, _: Any) -> None:
+        def told(error: Any, message: Any) -> None:
             if error is not None:
                 failed.append(error.str())
+            elif message.offset() is None:
+                failed.append("the broker did not say where it lies")
 
         try:
             for message in messages:

@@ -14,6 +14,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicP
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from infra.telemetry import LAG
+from infra.topics_admin import PROMPT
 from infra.watchdog import STUCK
 
 log = structlog.get_logger()
@@ -27,7 +28,7 @@ class StuckWatch:
     """Watches one member of a consumer group, from a thread of its own."""
 
     def __init__(self, bootstrap: str, topic: str, group: str, member: str) -> None:
-        self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+        self._admin = AdminClient({"bootstrap.servers": bootstrap, **PROMPT, "log_level": 0})
         self._topic, self._group, self._member = topic, group, member
         self._places: dict[int, int] = {}
         self._busy, self._done = False, threading.Event()

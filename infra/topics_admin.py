@@ -12,6 +12,8 @@ from events.topics import PARTITIONS, events_topic, family_topic, intake_topic
 from models.errors import Refused, Unavailable
 
 TIMEOUT = 15.0
+PROMPT: Mapping[str, str | int] = {"socket.timeout.ms": 10_000}
+"""For every client of librdkafka: a connection that gives no answer is replaced before anybody has lost patience."""
 SEEN_SECONDS = 0.05
 """Between two looks whether a new topic is known."""
 INTAKE_HOURS = 24
@@ -62,7 +64,7 @@ def create_topics(bootstrap: str, prefix: str, replication: int | None = None) -
     Without a replication, as many replicas as there are brokers, three at most. Raises `Unavailable`, or
     `Refused` where Kafka does not make one.
     """
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 3})
+    admin = AdminClient({"bootstrap.servers": bootstrap, **PROMPT, "log_level": 3})
     try:
         known = admin.list_topics(timeout=TIMEOUT)
     except KafkaException as error:
@@ -103,7 +105,7 @@ def _until_seen(admin: AdminClient, bootstrap: str, names: list[str]) -> None:
 
 def odd_topics(bootstrap: str, prefix: str) -> dict[str, str]:
     """Topics that are there with another number of partitions than they should have, and what is wrong."""
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 3})
+    admin = AdminClient({"bootstrap.servers": bootstrap, **PROMPT, "log_level": 3})
     try:
         known: Mapping[str, TopicMetadata] = admin.list_topics(timeout=TIMEOUT).topics
     except KafkaException as error:
@@ -117,7 +119,7 @@ def odd_topics(bootstrap: str, prefix: str) -> dict[str, str]:
 
 def topic_id(bootstrap: str, topic: str) -> str:
     """The broker's own id of a topic: another one means it was deleted and made anew."""
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 3})
+    admin = AdminClient({"bootstrap.servers": bootstrap, **PROMPT, "log_level": 3})
     try:
         described = admin.describe_topics(TopicCollection([topic]), request_timeout=TIMEOUT)[topic]
         return str(described.result(TIMEOUT).topic_id)

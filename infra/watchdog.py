@@ -42,4 +42,6 @@ def judge(
         return Verdict("silent", blame=pulse.item if pulse.work == HANDLING and not stopped else "")
     if pulse.work == WAITING and working > WAITING_SECONDS:
         return Verdict("waiting")
+    if pulse.asked and now - pulse.asked > WAITING_SECONDS:
+        return Verdict("waiting")
     return None

@@ -14,7 +14,8 @@ def main() -> None:
     configure_logging()
     end_with_parent()
     settings = Settings()
-    serve(create_app(open_workspace(settings)), settings.host, settings.api_port, Heart.of_process())
+    heart = Heart.of_process()
+    serve(create_app(open_workspace(settings), heart), settings.host, settings.api_port, heart)
 
 
 if __name__ == "__main__":

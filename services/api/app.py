@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 
 from infra.health import Health, answers
+from infra.heart import Heart
 from infra.observing import NO_TELEMETRY, Observed, add_operations
 from infra.telemetry import show_held
 from infra.views import Views
@@ -11,8 +12,8 @@ from services.api import customer, event, lists, opportunity, pipeline, problems
 from services.api.security import DOCUMENTED, Guard
 
 
-def create_app(workspace: Workspace) -> FastAPI:
-    """The API over an open workspace."""
+def create_app(workspace: Workspace, heart: Heart | None = None) -> FastAPI:
+    """The API over an open workspace; `heart` is told how long requests wait."""
     app = FastAPI(
         title="Touchstone API",
         summary="Customers at a glance, as of any moment; the pipeline; target lists.",
@@ -20,7 +21,8 @@ def create_app(workspace: Workspace) -> FastAPI:
         telemetry=NO_TELEMETRY,
     )
     app.add_middleware(Guard, settings=workspace.settings)
-    app.add_middleware(Observed, service="api")  # around the guard: what it turns away is counted too
+    # Around the guard: what it turns away is counted too.
+    app.add_middleware(Observed, service="api", heart=heart)
     problems.install(app)
     views = Views(workspace.engine, workspace.rules, workspace.settings.zone)
     for subject in (search, customer, timeline, pipeline, opportunity, event):

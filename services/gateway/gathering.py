@@ -58,10 +58,8 @@ class Gathering:
     async def _lane(self) -> None:
         """Record group after group until nobody waits."""
         while self._waiting:
-            group = self._group()
-            self._heart.wait()
-            await self._record(group)
-            self._heart.rest()
+            with self._heart.asking():
+                await self._record(self._group())
 
     def _group(self) -> list[Waiting]:
         group, size = [self._waiting.popleft()], 0

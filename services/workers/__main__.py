@@ -9,7 +9,7 @@ from infra.health import answers
 from infra.heart import Heart
 from infra.logs import configure_logging
 from infra.settings import Settings
-from infra.supervisor import end_with_parent
+from infra.supervisor import end_in_time, end_with_parent
 from infra.telemetry import serve_metrics
 from infra.workspace import Workspace, open_workspace
 from services.workers.app import LOOPS, ROLES, create_app
@@ -30,13 +30,22 @@ def main(arguments: list[str]) -> None:
     heart = Heart.of_process()
     if settings.kafka_bootstrap:
         app = create_app(workspace, role, heart)
-        Worker(
+        _Worker(
             app, loglevel="WARN", redirect_stdouts=False, override_logging=False
         ).execute_from_commandline()
     elif role in LOOPS:
         asyncio.run(_plain(workspace, role, heart))
     else:
         raise SystemExit("the intake reads Kafka: set KAFKA_BOOTSTRAP")
+
+
+class _Worker(Worker):
+    """A worker that ends in time: a broker that is away keeps a consumer from leaving its group."""
+
+    async def stop(self) -> None:
+        """Stop, or be ended."""
+        end_in_time()
+        await super().stop()
 
 
 async def _plain(workspace: Workspace, role: str, heart: Heart) -> None:

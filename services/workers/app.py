@@ -27,6 +27,7 @@ def create_app(workspace: Workspace, role: str, heart: Heart) -> faust.App:
         topic_disable_leader=True,
         topic_allow_declare=False,
         broker_session_timeout=8.0,
+        broker_request_timeout=12.0,
         broker_heartbeat_interval=2.5,
         broker_commit_interval=1.0,
         consumer_auto_offset_reset="earliest",

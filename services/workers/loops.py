@@ -42,13 +42,14 @@ def holder() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{new_id()}"
 
 
-def feed(workspace: Workspace, group: str, *, live_only: bool = False) -> Feed:
+def feed(workspace: Workspace, heart: Heart, group: str, *, live_only: bool = False) -> Feed:
     """Kafka where there is a broker, else the journal itself."""
     settings = workspace.settings
     if not settings.kafka_bootstrap:
-        return JournalFeed(workspace.engine, live_only=live_only)
+        return JournalFeed(workspace.engine, heart, live_only=live_only)
     topic = events_topic(settings.topic_prefix)
-    return KafkaFeed(settings.kafka_bootstrap, topic, f"{settings.topic_prefix}.{group}", live_only=live_only)
+    members = f"{settings.topic_prefix}.{group}"
+    return KafkaFeed(settings.kafka_bootstrap, topic, members, heart, live_only=live_only)
 
 
 async def project(workspace: Workspace, heart: Heart) -> None:
@@ -58,7 +59,7 @@ async def project(workspace: Workspace, heart: Heart) -> None:
     async def run() -> None:
         projector = Projector(workspace.engine, views, holder(), heart)
         careful = _careful(workspace, heart, PROJECTOR, projector.fold)
-        await _drain(PROJECTOR, feed(workspace, "projector"), projector.claim, careful)
+        await _drain(PROJECTOR, feed(workspace, heart, "projector"), projector.claim, careful)
 
     await _for_ever("projector", run, _fenced_seconds(workspace))
 
@@ -69,9 +70,10 @@ async def react(workspace: Workspace, heart: Heart) -> None:
     runner = PolicyRunner(workspace.engine, workspace.log, policies, workspace.rules, heart)
 
     async def run() -> None:
-        await asyncio.to_thread(runner.begin)
+        with heart.asking():
+            await asyncio.to_thread(runner.begin)
         careful = _careful(workspace, heart, POLICIES, runner.react)
-        source = feed(workspace, "policies", live_only=True)
+        source = feed(workspace, heart, "policies", live_only=True)
         await _drain(POLICIES, source, runner.claim, careful)
 
     await _for_ever("policies", run, _fenced_seconds(workspace))

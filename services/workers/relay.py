@@ -8,7 +8,7 @@ from infra.heart import Heart
 from infra.logs import configure_logging
 from infra.relay import Relay
 from infra.settings import Settings
-from infra.supervisor import end_with_parent
+from infra.supervisor import end_in_time, end_with_parent
 from infra.telemetry import serve_metrics
 from infra.workspace import open_workspace
 
@@ -21,8 +21,13 @@ def main() -> None:
     settings = workspace.settings
     serve_metrics(settings.metrics_port, ready=answers(workspace.engine), host=settings.host)
     stop = threading.Event()
+
+    def told(*_: object) -> None:
+        stop.set()
+        end_in_time()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, told)
     heart = Heart.of_process()
     heart.beat_in_thread()
     Relay(workspace.engine, settings.kafka_bootstrap, settings.topic_prefix, heart).run(stop)

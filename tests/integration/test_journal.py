@@ -4,13 +4,15 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import psycopg
 import pytest
 from psycopg import DataError
-from sqlalchemy import select, text
+from sqlalchemy import event, select, text
 
 from events import codec
 from events.case import CaseOpened
 from events.holding import PurchaseRecorded
+from infra import stalled
 from infra.database import engine_for
 from infra.ids import new_id
 from infra.item import Accepted, Broken, Draft, Duplicate, Item, Stale
@@ -248,6 +250,22 @@ def test_nothing_is_acknowledged_while_the_database_does_not_answer(workspace):
     with pytest.raises(Unavailable):
         nowhere.append([Item((bought("1"),))])
     nowhere.close()
+
+
+def test_a_writer_that_froze_in_the_middle_of_writing_is_ended_by_whoever_waits_for_it(
+    workspace, settings, monkeypatch
+):
+    monkeypatch.setattr(stalled, "STALLED_SECONDS", 0.1)
+    event.listen(workspace.engine, "connect", lambda raw, _: raw.execute("SET lock_timeout = '300ms'"))
+    frozen = psycopg.connect(settings.database_url.replace("+psycopg", ""))
+    frozen.execute("SELECT position FROM journal_head FOR UPDATE")
+    frozen.cursor().copy("COPY journal (position) FROM STDIN").__enter__()
+    with pytest.raises(Unavailable):
+        workspace.journal.append([Item((bought("1"),))])
+    (answer,) = workspace.journal.append([Item((bought("1"),))])
+    assert isinstance(answer, Accepted)
+    assert workspace.journal.head() == 1
+    frozen.close()
 
 
 def test_an_identifiers_value_is_kept_whichever_of_its_bearers_is_recorded(workspace):

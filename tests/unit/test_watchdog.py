@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.heart import HANDLING, IDLE, WAITING, Pulse
+from infra.heart import HANDLING, IDLE, WAITING, Heart, Pulse
 from infra.watchdog import Verdict, judge
 
 NOW = 1_000.0
@@ -43,6 +43,17 @@ def test_what_holds_the_interpreter_silences_the_heart_and_is_to_blame():
 def test_waiting_for_a_database_is_nobodys_fault():
     assert judged(WAITING, since=41.0) == Verdict("waiting")
     assert judged(WAITING, since=20.0, beat=16.0) == Verdict("silent")
+
+
+def test_the_oldest_of_many_open_questions_counts_whatever_else_goes_on():
+    heart = Heart()
+    with heart.asking():
+        first = heart.pulse().asked
+        with heart.asking():
+            assert heart.pulse().asked == first > 0
+    assert heart.pulse().asked == 0
+    busy = Pulse(beat=NOW, asked=NOW - 41, since=NOW, work=HANDLING, item="e")
+    assert judge(busy, 500.0, NOW, dict, False) == Verdict("waiting")
 
 
 def test_a_process_that_somebody_stopped_is_replaced_and_its_event_is_not_to_blame():
