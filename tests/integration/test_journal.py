@@ -259,12 +259,15 @@ def test_a_writer_that_froze_in_the_middle_of_writing_is_ended_by_whoever_waits_
     event.listen(workspace.engine, "connect", lambda raw, _: raw.execute("SET lock_timeout = '300ms'"))
     frozen = psycopg.connect(settings.database_url.replace("+psycopg", ""))
     frozen.execute("SELECT position FROM journal_head FOR UPDATE")
-    frozen.cursor().copy("COPY journal (position) FROM STDIN").__enter__()
+    copying = frozen.cursor().copy("COPY journal (position) FROM STDIN")
+    copying.__enter__()
     with pytest.raises(Unavailable):
         workspace.journal.append([Item((bought("1"),))])
     (answer,) = workspace.journal.append([Item((bought("1"),))])
     assert isinstance(answer, Accepted)
     assert workspace.journal.head() == 1
+    with pytest.raises(psycopg.OperationalError):
+        copying.__exit__(None, None, None)
     frozen.close()
 
 
