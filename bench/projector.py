@@ -17,7 +17,6 @@ from bench.timing import interleaved
 from events.topics import events_topic
 from infra.relay import Relay
 from infra.settings import Settings
-from infra.topics_admin import topic_id
 from services.cli.stack import environment
 
 RIVALS = ROOT / ".venv-bench" / "bin" / "python"
@@ -107,8 +106,8 @@ def _relay_all(ground: Ground, source: Settings) -> int:
     """Fill the topics; how many messages the events topic has."""
     workspace = ground.open(source)
     relay = Relay(workspace.engine, source.kafka_bootstrap, source.topic_prefix)
-    topic = topic_id(source.kafka_bootstrap, events_topic(source.topic_prefix))
-    while relay.step(topic):
+    topics = relay.topics()
+    while relay.step(topics):
         pass
     total = workspace.journal.head()
     workspace.close()

@@ -17,7 +17,6 @@ from events.topics import events_topic, family_topic
 from infra.messages import from_row
 from infra.relay import Relay
 from infra.settings import Settings
-from infra.topics_admin import topic_id
 from models.tables.journal import WRITTEN, journal
 
 Sent = tuple[str, bytes, bytes, Any]
@@ -36,10 +35,10 @@ def measure(ground: Ground, say: Callable[[str], None]) -> Path:
         settings = ground.settings(like=base, topics=True)
         workspace = ground.open(settings)
         relay = Relay(workspace.engine, settings.kafka_bootstrap, settings.topic_prefix)
-        topic = topic_id(settings.kafka_bootstrap, events_topic(settings.topic_prefix))
+        topics = relay.topics()
         with frozen():
             meter, before = Meter(PostgreSQL=postgres(ground), Kafka=kafka(ground)), time.process_time()
-            took = seconds(lambda: _drain(relay, topic))
+            took = seconds(lambda: _drain(relay, topics))
             told = {"relay": time.process_time() - before, **meter.spent()}
         spent.update({name: round(used / events * 1e6, 1) for name, used in told.items()})
         workspace.close()
@@ -89,8 +88,8 @@ def _bytes(message: Sent) -> int:
     return len(key) + len(value) + sum(len(name) + len(text) for name, text in headers)
 
 
-def _drain(relay: Relay, topic: str) -> None:
-    while relay.step(topic):
+def _drain(relay: Relay, topics: str) -> None:
+    while relay.step(topics):
         pass
 
 

@@ -1,10 +1,10 @@
 """Creating the topics, and telling one topic from another of the same name."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, TopicMetadata
 
 from events import registry
@@ -119,12 +119,29 @@ def odd_topics(bootstrap: str, prefix: str) -> dict[str, str]:
 
 def topic_id(bootstrap: str, topic: str) -> str:
     """The broker's own id of a topic: another one means it was deleted and made anew."""
+    return topic_ids(bootstrap, [topic])[topic]
+
+
+def topic_ids(bootstrap: str, topics: Collection[str]) -> dict[str, str]:
+    """The broker's own ids of topics by name. Raises `Unavailable`, also where one of them is missing."""
     admin = AdminClient({"bootstrap.servers": bootstrap, **PROMPT, "log_level": 3})
     try:
-        described = admin.describe_topics(TopicCollection([topic]), request_timeout=TIMEOUT)[topic]
-        return str(described.result(TIMEOUT).topic_id)
+        asked = admin.describe_topics(TopicCollection(list(topics)), request_timeout=TIMEOUT)
+        return {name: str(described.result(TIMEOUT).topic_id) for name, described in asked.items()}
     except KafkaException as error:
         raise _no_answer(bootstrap, error) from None
+
+
+def forget(bootstrap: str, upto: Mapping[tuple[str, int], int]) -> None:
+    """Delete the records of partitions, (topic, number), up to an offset, where there are so many. Or `Unavailable`."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, **PROMPT, "log_level": 3})
+    places = [TopicPartition(topic, part, offset + 1) for (topic, part), offset in upto.items()]
+    for deleted in (admin.delete_records(places, request_timeout=TIMEOUT) if places else {}).values():
+        try:
+            deleted.result(TIMEOUT)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.OFFSET_OUT_OF_RANGE:
+                raise _no_answer(bootstrap, error) from None
 
 
 def _no_answer(bootstrap: str, error: KafkaException) -> Unavailable:

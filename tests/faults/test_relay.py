@@ -6,9 +6,9 @@ import sys
 from confluent_kafka.admin import AdminClient
 
 from events.topics import events_topic
-from infra.topics_admin import create_topics
+from infra.topics_admin import create_topics, topic_id
 from services.cli.stack import environment
-from tests.support.faults import crashing_relay
+from tests.support.faults import crashing_relay, progress
 from tests.support.faults.crew import until
 from tests.support.faults.rig import Rig
 
@@ -46,6 +46,8 @@ def test_a_topic_deleted_and_made_anew_is_filled_again_and_the_views_stay_as_the
             lambda: topic in create_topics(bootstrap, system.settings.topic_prefix), REMADE_SECONDS,
             "the broker does not forget the topic",
         )  # fmt: skip
+        new = topic_id(bootstrap, topic)
+        until(lambda: new in progress.sent_to(system.workspace), REMADE_SECONDS, "the relay notices nothing")
         if not long:
             for name in ("projector", "policies"):
                 system.kill(name)

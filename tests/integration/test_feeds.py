@@ -30,12 +30,8 @@ def topic(kafka, workspace):
     send(workspace, *(purchase(str(number), account(str(number)), at=MONDAY) for number in range(60)))
     create_topics(kafka.bootstrap, workspace.settings.topic_prefix)
     name = events_topic(workspace.settings.topic_prefix)
-    relay, identity = (
-        Relay(workspace.engine, kafka.bootstrap, workspace.settings.topic_prefix),
-        known(kafka, name),
-    )
-    while relay.step(identity):
-        pass
+    known(kafka, name)
+    send_all(workspace, kafka)
     return name
 
 
@@ -72,6 +68,13 @@ def remake(kafka, workspace, topic):
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
     admin.delete_topics([topic])[topic].result(30)
     while topic not in create_topics(kafka.bootstrap, workspace.settings.topic_prefix):
+        pass
+
+
+def send_all(workspace, kafka):
+    relay = Relay(workspace.engine, kafka.bootstrap, workspace.settings.topic_prefix)
+    topics = relay.topics()
+    while relay.step(topics):
         pass
 
 
@@ -130,10 +133,8 @@ def test_a_reader_hears_that_its_topic_was_made_anew(kafka, workspace, topic, mo
     before = known(kafka, topic)
     in_time(read_while_it_is_made_anew())
     assert identities == {before}
-    relay = Relay(workspace.engine, kafka.bootstrap, workspace.settings.topic_prefix)
     now = known(kafka, topic)
-    while relay.step(now):
-        pass
+    send_all(workspace, kafka)
     everything = workspace.journal.head()
     assert in_time(positions(feed, claim, everything)) == set(range(1, everything + 1))
     assert before != now

@@ -16,7 +16,7 @@ from events.topics import events_topic, family_topic
 from infra import tracing
 from infra.messages import from_row
 from infra.relay import Relay
-from infra.topics_admin import create_topics, topic_id
+from infra.topics_admin import create_topics
 from models.tables.journal import WRITTEN, journal
 from services.gateway.app import create_app
 from tests.support.calling import caller
@@ -112,7 +112,7 @@ def test_the_events_topic_and_the_copy_of_the_family_carry_the_trace(kafka, gate
     create_topics(kafka.bootstrap, prefix)
     gateway.post("/v1/touches", json=item("1"), headers={"traceparent": TRACE})
     relay = Relay(workspace.engine, kafka.bootstrap, prefix)
-    assert relay.step(topic_id(kafka.bootstrap, events_topic(prefix))) == 1
+    assert relay.step(relay.topics()) == 1
     for topic in (events_topic(prefix), family_topic(prefix, "touch")):
         (message,) = read_topic(kafka.bootstrap, topic, 1)
         assert tracing.of_headers(message.headers()) == TRACE

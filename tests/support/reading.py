@@ -25,3 +25,14 @@ def read_topic(bootstrap: str, topic: str, count: int) -> list[Message]:
     consumer.close()
     assert extra is None, f"{topic} has more than {count} messages"
     return sorted(found, key=lambda one: (one.partition(), one.offset()))
+
+
+def count_in(bootstrap: str, topic: str) -> int:
+    """How many messages a topic holds."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "a test", "log_level": 0})
+    places = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+    try:
+        marks = [consumer.get_watermark_offsets(place, timeout=10) or (0, 0) for place in places]
+    finally:
+        consumer.close()
+    return sum(high - low for low, high in marks)

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from infra.messages import Message
 from infra.relay import Relay
 from infra.settings import Settings
-from infra.topics_admin import topic_id
 from infra.workspace import open_workspace
 
 DIED = 9
@@ -28,9 +27,9 @@ def main() -> None:
     workspace = open_workspace(Settings())
     settings = workspace.settings
     relay = CrashingRelay(workspace.engine, settings.kafka_bootstrap, settings.topic_prefix)
-    topic = topic_id(settings.kafka_bootstrap, relay._topic)
+    topics = relay.topics()
     while True:
-        relay.step(topic)
+        relay.step(topics)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,12 @@ def folded(workspace: Workspace) -> int:
         return int(connection.execute(select(func.max(ledger.c.position))).scalar() or 0)
 
 
+def sent_to(workspace: Workspace) -> str:
+    """The ids of the topics that the relay fills."""
+    with workspace.engine.connect() as connection:
+        return str(connection.execute(select(relay_checkpoint.c.topic_id)).scalar())
+
+
 def behind(workspace: Workspace, book: Book, bootstrap: str) -> dict[str, int]:
     """How many events each reader has yet to see, or to cause, of those that have any."""
     with workspace.engine.connect() as connection:
