@@ -17,12 +17,8 @@ help:  ## What there is
 demo: .venv/installed  ## The whole main job on real data (ARGS=--exit stops by itself)
 	$(BIN)/touchstone demo $(ARGS)
 
-# Faults on a whole system that want a machine of their own: `make faults` alone runs them.
-FAULTS_ALONE := $(addprefix --ignore=tests/faults/test_,network.py relay.py servers.py soak.py writers.py)
-FAULTS_ALONE += $(addprefix --ignore=tests/property/test_,disorder.py thrice.py)
-
 test: check  ## Everything: rules of the house, then the tests, on real PostgreSQL and Kafka
-	$(BIN)/python -m pytest $(FAULTS_ALONE) $(ARGS)
+	$(BIN)/python -m pytest $(ARGS)
 
 check: .venv/installed  ## The fast part of test: lint, types, import rules
 	$(BIN)/ruff check .
@@ -30,8 +26,8 @@ check: .venv/installed  ## The fast part of test: lint, types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-faults: .venv/installed  ## All fault tests in their long form, some hours (FAULT_SEED=N repeats a run)
-	FAULTS=long FAULTS_REPORT=faults.json $(BIN)/python -m pytest tests/faults tests/property $(ARGS)
+faults: .venv/installed  ## All fault tests in their long form, two hours (FAULT_SEED=N repeats a run)
+	FAULTS=long FAULTS_REPORT=$(if $(ARGS),,docs/faults.md) $(BIN)/python -m pytest tests/faults tests/property $(ARGS)
 
 bench: .venv/installed  ## Measure everything beside its bare parts and the alternatives (ARGS=--quick tries it)
 	$(BIN)/python -m bench $(ARGS)

@@ -3,19 +3,19 @@
 FAULT_SEED=N repeats a run, FAULTS=long asks for the long form, FAULTS_REPORT=FILE keeps the figures.
 """
 
-import json
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from random import SystemRandom
 
 import pytest
 
+from tests.support.faults.report import Ran, page
 from tests.support.faults.rig import Rig
 
 SEED = int(os.environ.get("FAULT_SEED") or SystemRandom().randrange(10**6))
 LONG = os.environ.get("FAULTS", "") == "long"
+FORM = "long" if LONG else "short"
 _figures: dict[str, dict[str, object]] = {}
 
 
@@ -88,11 +88,24 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    terminalreporter.write_line(f"faults: seed {SEED}, {'long' if LONG else 'short'} form")
+    terminalreporter.write_line(f"faults: seed {SEED}, {FORM} form")
     for test, found in _figures.items():
         said = ", ".join(f"{name} {value}" for name, value in found.items())
         terminalreporter.write_line(f"  {test}: {said}")
     if path := os.environ.get("FAULTS_REPORT"):
-        report = {"seed": SEED, "form": "long" if LONG else "short",
-                  "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "tests": _figures}  # fmt: skip
-        Path(path).write_text(json.dumps(report, indent=2) + "\n")
+        Path(path).write_text(page(SEED, FORM, _ran(terminalreporter), _figures))
+
+
+def _ran(terminalreporter: pytest.TerminalReporter) -> list[Ran]:
+    """What was run, in the order of the files."""
+    calls = [
+        one
+        for outcome in ("passed", "failed", "error")
+        for one in terminalreporter.stats.get(outcome, [])
+        if one.when == "call" or outcome == "error"
+    ]
+    found = [
+        Ran(one.nodeid.partition("::")[0], one.nodeid.rpartition("::")[2], one.outcome, one.duration)
+        for one in calls
+    ]
+    return sorted(found, key=lambda one: (one.file, one.name))
