@@ -46,8 +46,8 @@ class _Section:
         drafts = [draft for item in items for draft in item.drafts]
         self._seen = _recorded(connection, drafts)
         self._revisions = _revisions(connection, {draft.stream for draft in drafts if draft.stream})
-        refs = {ref.key: ref for draft in drafts for ref in draft.identifiers}
-        self._register = identity_store.load(connection, refs.values()) if refs else Register()
+        shown = [draft.identifiers for draft in drafts if draft.identifiers]
+        self._register = identity_store.load(connection, shown) if shown else Register()
         self._before = identity_store.remember(self._register)
         self._sealed: dict[tuple[str, str, str], IdentifierValues] = {}
         self._rows: list[tuple[object, ...]] = []

@@ -1,5 +1,6 @@
 """Engines, COPY, and the one translation of a database that does not answer."""
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -8,16 +9,21 @@ import psycopg
 from psycopg import adapters, errors
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
-from sqlalchemy import ColumnElement, Connection, Engine, Table, any_, create_engine, literal, text
+from psycopg.types.array import ListDumper
+from psycopg.types.string import TextLoader
+from sqlalchemy import ColumnElement, Connection, Engine, Table, any_, create_engine, event, literal, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from infra.stalled import LOCK_SECONDS, end_whoever_blocks
 from models.errors import Unavailable
 
 _DIALECT = postgresql.dialect()
+IDLE_SECONDS = 1.0
+"""After so long a rest a connection is tried before it is used."""
 _SESSION = {
     "timezone": "UTC", "idle_in_transaction_session_timeout": "60s", "lock_timeout": f"{LOCK_SECONDS}s",
     # Each side notices after some ten seconds, not hours, that the other is gone without a word.
@@ -32,15 +38,37 @@ def engine_for(url: str, *, pool: int = 5) -> Engine:
         if url.startswith(prefix):
             url = "postgresql+psycopg://" + url.removeprefix(prefix)
     engine = create_engine(
-        url, pool_size=pool, max_overflow=10, pool_pre_ping=True, pool_timeout=10,
+        url, pool_size=pool, max_overflow=10, pool_timeout=10,
         hide_parameters=True,  # an error's text ends in a log
         connect_args={
             "connect_timeout": 5, "options": " ".join(f"-c {name}={value}" for name, value in _SESSION.items()),
             "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000,
         },
     )  # fmt: skip
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "checkin", _note)
+    event.listen(engine, "checkout", _ping_if_idle)
     end_whoever_blocks(engine)
     return engine
+
+
+def _prepare(raw: psycopg.Connection[Any], _: Any) -> None:
+    raw.adapters.register_loader("uuid", TextLoader)  # our ids are strings everywhere
+    raw.adapters.register_dumper(list, _ListDumper)
+
+
+def _note(_: Any, record: ConnectionPoolEntry) -> None:
+    record.info["used"] = time.monotonic()
+
+
+def _ping_if_idle(raw: psycopg.Connection[Any], record: ConnectionPoolEntry, _: Any) -> None:
+    """A connection that rested is asked whether it still is one; a busy one need not be asked each time."""
+    if time.monotonic() - record.info.get("used", 0.0) > IDLE_SECONDS:
+        try:
+            raw.execute("")
+            raw.rollback()
+        except psycopg.Error as error:
+            raise DisconnectionError from error
 
 
 def among(column: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bool]:
@@ -96,6 +124,17 @@ def driver(connection: Connection) -> psycopg.Connection[Any]:
     raw = connection.connection.driver_connection
     assert isinstance(raw, psycopg.Connection)
     return raw
+
+
+class _ListDumper(ListDumper):
+    """Batches ask with lists of plain strings: those are written in one go, not element by element."""
+
+    def dump(self, obj: list[Any]) -> Any:
+        if set(map(type, obj)) == {str}:
+            joined = '","'.join(obj)
+            if "\\" not in joined and joined.count('"') == 2 * len(obj) - 2:
+                return f'{{"{joined}"}}'.encode()
+        return super().dump(obj)
 
 
 class _IdDumper(Dumper):

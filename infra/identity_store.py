@@ -1,7 +1,7 @@
 """The identity tables as the append sees them: loaded for a batch, written back under the same lock."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, select, text
@@ -30,9 +30,12 @@ class Before:
         return self.customers.get(stream.removeprefix(STREAM), 0)
 
 
-def load(connection: Connection, refs: Iterable[IdentifierRef]) -> Register:
-    """The register for these identifiers, and all identifiers of the customers they lead to."""
-    keys = list({ref.key for ref in refs})
+def load(connection: Connection, shown: Collection[Sequence[IdentifierRef]]) -> Register:
+    """The register for identifiers as they were shown together, event by event.
+
+    All other identifiers of a customer are only known where something may be learnt about that customer.
+    """
+    keys = list({ref.key for together in shown for ref in together})
     rows = connection.execute(
         text(
             "SELECT i.kind, i.issuer, i.hash, i.blocked, i.strangers, s.id, s.since, s.revision FROM identifier i "
@@ -51,7 +54,8 @@ def load(connection: Connection, refs: Iterable[IdentifierRef]) -> Register:
         if strangers:
             register.strangers[key] = strangers
         register.customers.setdefault(str(survivor), Known(str(survivor), since, revision))
-    if register.customers:
+    learning = _learning(register, shown)
+    if learning:
         held = connection.execute(
             select(
                 customer.c.survivor,
@@ -61,7 +65,7 @@ def load(connection: Connection, refs: Iterable[IdentifierRef]) -> Register:
                 identifier.c.blocked,
             )
             .join(customer, customer.c.id == identifier.c.customer)
-            .where(among(customer.c.survivor, register.customers))
+            .where(among(customer.c.survivor, learning))
         )
         for survivor, kind, issuer, digest, blocked in held:
             key = (kind, issuer, digest)
@@ -70,6 +74,19 @@ def load(connection: Connection, refs: Iterable[IdentifierRef]) -> Register:
             if blocked:
                 register.blocked.add(key)
     return register
+
+
+def _learning(register: Register, shown: Iterable[Sequence[IdentifierRef]]) -> set[str]:
+    """The customers of those events that show more than one customer, or an identifier that is new or blocked.
+
+    All that such an event can change, it changes in them; the others, nearly all, teach nothing.
+    """
+    found: set[str] = set()
+    for together in shown:
+        led_to = {register.links.get(ref.key, "") for ref in together}
+        if len(led_to) > 1 or "" in led_to or any(ref.key in register.blocked for ref in together):
+            found |= led_to
+    return found - {""}
 
 
 def remember(register: Register) -> Before:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from events import codec, registry
 from events.envelope import Envelope, IdentifierRef
 from infra.tracing import HEADER
+from models.tables.journal import NO_IDENTIFIERS
 
 _refs = msgspec.json.Decoder(tuple[IdentifierRef, ...])
 
@@ -23,53 +25,74 @@ class Message(NamedTuple):
     position: int
 
 
+class _Kind(NamedTuple):
+    """What all messages of one schema have in common; `two_keys` are those of a merge and its undoing."""
+
+    headers: tuple[tuple[str, bytes], ...]
+    family: str
+    two_keys: bool
+
+
 def from_row(row: Sequence[Any]) -> Message:
     """The message of a journal row in the order of `journal.WRITTEN`, which may end before the trace.
 
-    Nothing is decoded. A merge goes under both customers' keys, so that whoever follows either hears of it.
+    Ids may be UUIDs or their text. Nothing is decoded. A merge goes under both customers' keys, so that whoever
+    follows either hears of it.
     """
     (position, event_id, wire, schema, stream, revision, source, source_id, _, customer, origin,
      occurred_at, known_at, known_assumed, recorded_at, actor, cause, identifiers, data, *more) = row  # fmt: skip
-    value, owner, refs = bytes(data), str(customer) if customer else "", bytes(identifiers)
-    trace = more[0] if more else None
+    kind = _kind(wire, schema)
+    id_, about, owner = str(event_id).encode(), stream.encode(), str(customer).encode() if customer else b""
+    recorded = _text(recorded_at)
     headers = [
-        ("ce_id", str(event_id)), ("ce_source", source), ("ce_type", wire), ("ce_specversion", "1.0"),
-        ("ce_time", _text(occurred_at)), ("ce_dataschema", f"urn:touchstone:{wire}:{schema}"),
-        ("ts_position", str(position)), ("ts_origin", origin), ("ts_known_at", _text(known_at)),
-        ("ts_recorded_at", _text(recorded_at)), ("ts_source_id", source_id),
-        ("content-type", "application/json"),
+        *kind.headers, ("ce_id", id_), ("ce_source", source.encode()), ("ce_time", _text(occurred_at)),
+        ("ts_position", b"%d" % position), ("ts_origin", origin.encode()),
+        ("ts_known_at", recorded if known_at == recorded_at else _text(known_at)),
+        ("ts_recorded_at", recorded), ("ts_source_id", source_id.encode()),
     ]  # fmt: skip
-    for name, text in (("ce_subject", stream or owner), ("ts_stream", stream), ("ts_customer", owner),
-                       ("ts_actor", actor), ("ts_cause", cause), (HEADER, trace)):  # fmt: skip
+    if about or owner:
+        headers.append(("ce_subject", about or owner))
+    if about:
+        headers.append(("ts_stream", about))
+    if owner:
+        headers.append(("ts_customer", owner))
+    for name, text in (("ts_actor", actor), ("ts_cause", cause), (HEADER, more[0] if more else None)):
         if text:
-            headers.append((name, text))
+            headers.append((name, text.encode()))
     if revision:
-        headers.append(("ts_revision", str(revision)))
+        headers.append(("ts_revision", b"%d" % revision))
     if known_assumed:
-        headers.append(("ts_known_assumed", "true"))
-    encoded = [(name, text.encode()) for name, text in headers]
-    if refs != b"[]":
-        encoded.append(("ts_identifiers", refs))
-    keys = _keys(owner, stream, refs, str(event_id), wire, schema, value)
-    return Message(keys, value, encoded, wire.split(".", 1)[0].replace("_", "-"), position)
-
-
-def _keys(
-    owner: str, stream: str, refs: bytes, event_id: str, wire: str, schema: int, value: bytes
-) -> tuple[bytes, ...]:
-    """Customer at recording, else the stream, the strongest identifier's hash, the agent, the event."""
-    if wire in ("identity.merged", "identity.unmerged"):
-        event = codec.decode(wire, schema, value)
+        headers.append(("ts_known_assumed", b"true"))
+    if identifiers != NO_IDENTIFIERS:
+        headers.append(("ts_identifiers", identifiers))
+    if kind.two_keys:
+        event = codec.decode(wire, schema, data)
         other = getattr(event, "absorbed", "") or getattr(event, "restored", "")
-        return (owner.encode(), other.encode())
-    if owner or stream:
-        return ((owner or stream).encode(),)
-    if refs != b"[]":
-        return (_refs.decode(refs)[0].hash.encode(),)
+        keys: tuple[bytes, ...] = (owner, other.encode())
+    else:
+        keys = (owner or about or _key(identifiers, wire, schema, data) or id_,)
+    return Message(keys, data, headers, kind.family, position)
+
+
+@lru_cache(maxsize=1_024)
+def _kind(wire: str, schema: int) -> _Kind:
+    """Found anew for each message, its parts would be half of the work."""
+    headers = (
+        ("ce_type", wire.encode()), ("ce_specversion", b"1.0"),
+        ("ce_dataschema", f"urn:touchstone:{wire}:{schema}".encode()), ("content-type", b"application/json"),
+    )  # fmt: skip
+    family = wire.split(".", 1)[0].replace("_", "-")
+    return _Kind(headers, family, wire in ("identity.merged", "identity.unmerged"))
+
+
+def _key(identifiers: bytes, wire: str, schema: int, value: bytes) -> bytes:
+    """Of an event with neither customer nor stream: the strongest identifier's hash, the agent, or nothing."""
+    if identifiers != NO_IDENTIFIERS:
+        return _refs.decode(identifiers)[0].hash.encode()
     entry = registry.find(wire)
     if entry is not None and entry.key and not entry.category:
-        return (str(getattr(codec.decode(wire, schema, value), entry.key)).encode(),)
-    return (event_id.encode(),)
+        return str(getattr(codec.decode(wire, schema, value), entry.key)).encode()
+    return b""
 
 
 def to_envelope(value: bytes, headers: Iterable[tuple[str, bytes]]) -> Envelope:
@@ -88,8 +111,9 @@ def to_envelope(value: bytes, headers: Iterable[tuple[str, bytes]]) -> Envelope:
     )  # fmt: skip
 
 
-def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+def _text(moment: datetime) -> bytes:
+    """In UTC, with a Z."""
+    return moment.astimezone(UTC).isoformat().encode()[:-6] + b"Z"
 
 
 def _time(text: str) -> datetime:

@@ -6,13 +6,12 @@ from datetime import datetime
 from itertools import groupby, islice
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Engine, Text, any_, literal, select, text, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from events.envelope import Envelope, Order
-from infra import histories
+from events.envelope import Envelope
+from infra import glance, histories
 from infra.database import unavailable
 from infra.journal import read
 from infra.view_store import ViewStore
@@ -25,7 +24,6 @@ from models.projections.projection import play
 from models.projections.timeline import TimelineEntry
 from models.tables.identity import customer, identifier
 from models.tables.journal import journal
-from models.tables.views import fold_head
 
 CHUNK = 500
 """Timeline entries that are looked through at once for those a reader wants."""
@@ -62,13 +60,22 @@ class Views:
 
     def __init__(self, engine: Engine, rules: Rules, zone: str) -> None:
         self._engine = engine
+        self._alone = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._stores = {one.name: ViewStore(one) for one in projections(rules, zone)}
+        # The views that are read at once; the timeline is read by the page.
+        self._whole = {name: store for name, store in self._stores.items() if name != "timeline"}
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One transaction in which everything read is of the same moment."""
         with unavailable(), self._engine.connect() as connection:
             yield connection.execution_options(isolation_level="REPEATABLE READ")
+
+    @contextmanager
+    def asking(self) -> Iterator[Connection]:
+        """For single questions: a statement is of one moment by itself, and saves a transaction's round trips."""
+        with unavailable(), self._alone.connect() as connection:
+            yield connection
 
     def customer(
         self, one: str, at: datetime, *, as_of: datetime | None = None, known_at: datetime | None = None
@@ -77,28 +84,33 @@ class Views:
 
         Without `as_of` and `known_at` the stored rows, else the history folded as far as they say.
         """
+        if as_of is None and known_at is None:
+            with self.asking() as connection:
+                found = glance.read(connection, one, self._whole)
+            if found is None:
+                return None
+            if not found.ahead_of(at):
+                return self._presented(found.who, found.rows, at)
+            as_of = at  # a sender's clock ran ahead of ours: its events are not yet
         with self.reading() as connection:
             who = histories.joined(connection, one, known_at)
             if who is None:
                 return None
             rows: dict[str, dict[str, Any]] = {}
-            if as_of is None and known_at is None and _ahead(connection, one, at):
-                as_of = at  # a sender's clock ran ahead of ours: its events are not yet
-            if who.customer == one and as_of is None and known_at is None:
-                rows = {name: store.of_owner(connection, one) for name, store in self._whole()}
-            elif who.customer == one:
+            if who.customer == one:
                 events = histories.histories(connection, who.members)
                 history = effective(events, as_of=as_of, known_at=known_at)
-                rows = {name: play(store.projection, history, one) for name, store in self._whole()}
+                rows = {name: play(store.projection, history, one) for name, store in self._whole.items()}
+        return self._presented(who, rows, at)
+
+    def _presented(
+        self, who: histories.Joined, rows: dict[str, dict[str, Any]], at: datetime
+    ) -> CustomerView:
         presented = {
             name: {key: self._stores[name].projection.present(row, at) for key, row in found.items()}
             for name, found in rows.items()
         }
         return CustomerView(customer=who.customer, absorbed=who.members[1:], rows=presented)
-
-    def _whole(self) -> list[tuple[str, ViewStore]]:
-        """The views that are read at once; the timeline is read by the page."""
-        return [(name, store) for name, store in self._stores.items() if name != "timeline"]
 
     def survivor(self, one: str, known_at: datetime | None = None) -> str | None:
         """Whom a customer's id means, now or as known then; None for an id that was never given."""
@@ -227,9 +239,3 @@ def _as_they_were(connection: Connection, rows: Sequence[PipelineRow], as_of: da
 def _among(streams: Sequence[str]) -> ColumnElement[bool]:
     """As one array: a list of bound values ends at 65,535."""
     return journal.c.stream == any_(literal(list(streams), ARRAY(Text)))
-
-
-def _ahead(connection: Connection, owner: str, at: datetime) -> bool:
-    """Was anything folded that happens only after this moment?"""
-    last = connection.execute(select(fold_head.c.last).where(fold_head.c.owner == owner)).scalar()
-    return last is not None and msgspec.json.decode(last, type=Order)[0] > at

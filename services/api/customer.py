@@ -40,7 +40,7 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
             raise UNKNOWN
         if view.customer != one:
             raise Absorbed(view.customer)
-        with views.reading() as connection:
+        with views.asking() as connection:
             values = open_identifiers(connection, workspace.vault, keys_of(row_of(view)))
         return answer(
             view, values, at=at, as_of=as_of, known_at=known_at, zone=workspace.settings.zone, during=contact
