@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Connection, select, text, update
+from sqlalchemy import Connection, select, text
 
 from events import codec, registry
 from events.envelope import Event
@@ -19,6 +19,15 @@ from models.tables.journal import NO_IDENTIFIERS, WRITTEN, journal, journal_head
 
 _encode = msgspec.json.Encoder().encode
 
+# Built once: putting a statement together costs as much as asking it.
+_LOCK = select(journal_head.c.position, journal_head.c.recorded_at).with_for_update()
+_MOVE = text("UPDATE journal_head SET position = :position, recorded_at = :recorded_at")
+_RECORDED = text(
+    "SELECT j.source, j.source_id, j.event_id, j.digest, j.customer FROM journal j "
+    "JOIN unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS k(source, source_id) "
+    "ON j.source = k.source AND j.source_id = k.source_id"
+)
+
 
 def append(connection: Connection, items: Sequence[Item], clock: Clock) -> list[Verdict]:
     """The critical section, in the caller's transaction.
@@ -26,9 +35,7 @@ def append(connection: Connection, items: Sequence[Item], clock: Clock) -> list[
     The lock is a statement of its own, so that a poller never skips a row.
     """
     with tracing.span("append", links=(d.trace for item in items for d in item.drafts), items=len(items)):
-        position, last = connection.execute(
-            select(journal_head.c.position, journal_head.c.recorded_at).with_for_update()
-        ).one()
+        position, last = connection.execute(_LOCK).one()
         recorded_at = max(clock.now(), last)
         section = _Section(connection, items, position, recorded_at)
         verdicts = [section.take(item) for item in items]
@@ -154,7 +161,7 @@ class _Section:
             return
         copy_rows(self._connection, journal, WRITTEN, self._rows)
         identity_store.write(self._connection, self._register, self._before, self._sealed, self._revisions)
-        self._connection.execute(update(journal_head).values(position=self._position, recorded_at=self._now))
+        self._connection.execute(_MOVE, {"position": self._position, "recorded_at": self._now})
 
 
 def _customers_of(connection: Connection, events: Iterable[str]) -> dict[str, str]:
@@ -174,12 +181,7 @@ def _recorded(
     """What is in the journal already under these sources and ids."""
     pairs = [(draft.source, draft.source_id) for draft in drafts]
     rows = connection.execute(
-        text(
-            "SELECT j.source, j.source_id, j.event_id, j.digest, j.customer FROM journal j "
-            "JOIN unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS k(source, source_id) "
-            "ON j.source = k.source AND j.source_id = k.source_id"
-        ),
-        {"sources": [pair[0] for pair in pairs], "ids": [pair[1] for pair in pairs]},
+        _RECORDED, {"sources": [pair[0] for pair in pairs], "ids": [pair[1] for pair in pairs]}
     )
     return {
         (source, source_id): (str(event_id), bytes(digest), str(customer) if customer else "")

@@ -49,7 +49,8 @@ class Door:
         quarantine: Quarantine,
         clock: Clock,
     ) -> None:
-        self.name, self._engine, self._journal, self._intake = name, engine, journal, intake
+        self.name, self._journal, self._intake = name, journal, intake
+        self._asking = engine.execution_options(isolation_level="AUTOCOMMIT")  # one question, one round trip
         self._quarantine, self._clock = quarantine, clock
 
     def receive(self, raws: Sequence[bytes]) -> list[Answer]:
@@ -91,7 +92,7 @@ class Door:
         if not pending:
             return []
         keys = {value.ref.key for one in pending for value in one.draft.values}
-        with unavailable(), self._engine.connect() as connection:
+        with unavailable(), self._asking.connect() as connection:
             unknown = identity_store.unknown(connection, keys)
         return self._journal.append(self._intake.seal(pending, unknown))
 

@@ -15,6 +15,17 @@ from models.tables.identity import customer, identifier
 STREAM = "identity-"
 """What the name of a customer's identity stream begins with."""
 
+_KEYS = "unnest(CAST(:kinds AS text[]), CAST(:issuers AS text[]), CAST(:hashes AS text[])) AS k(kind, issuer, hash)"
+_IS_KEY = "i.kind = k.kind AND i.issuer = k.issuer AND i.hash = k.hash"
+_LINKS = text(
+    "SELECT i.kind, i.issuer, i.hash, i.blocked, i.strangers, s.id, s.since, s.revision FROM identifier i "
+    f"JOIN {_KEYS} ON {_IS_KEY} JOIN customer c ON c.id = i.customer JOIN customer s ON s.id = c.survivor"
+)
+_UNKNOWN = text(
+    f"SELECT k.kind, k.issuer, k.hash FROM {_KEYS} WHERE NOT EXISTS "
+    f"(SELECT 1 FROM identifier i WHERE {_IS_KEY} AND i.key_id IS NOT NULL)"
+)
+
 
 @dataclass(slots=True)
 class Before:
@@ -36,17 +47,10 @@ def load(connection: Connection, shown: Collection[Sequence[IdentifierRef]]) -> 
     All other identifiers of a customer are only known where something may be learnt about that customer.
     """
     keys = list({ref.key for together in shown for ref in together})
-    rows = connection.execute(
-        text(
-            "SELECT i.kind, i.issuer, i.hash, i.blocked, i.strangers, s.id, s.since, s.revision FROM identifier i "
-            "JOIN unnest(CAST(:kinds AS text[]), CAST(:issuers AS text[]), CAST(:hashes AS text[])) "
-            "AS k(kind, issuer, hash) ON i.kind = k.kind AND i.issuer = k.issuer AND i.hash = k.hash "
-            "JOIN customer c ON c.id = i.customer JOIN customer s ON s.id = c.survivor"
-        ),
-        _columns(keys),
-    )
     register = Register()
-    for kind, issuer, digest, blocked, strangers, survivor, since, revision in rows:
+    for kind, issuer, digest, blocked, strangers, survivor, since, revision in connection.execute(
+        _LINKS, _columns(keys)
+    ):
         key = (kind, issuer, digest)
         register.links[key] = str(survivor)
         if blocked:
@@ -250,12 +254,5 @@ def unknown(connection: Connection, keys: Iterable[Key]) -> set[Key]:
     wanted = list(keys)
     if not wanted:
         return set()
-    rows = connection.execute(
-        text(
-            "SELECT k.kind, k.issuer, k.hash FROM unnest(CAST(:kinds AS text[]), CAST(:issuers AS text[]), "
-            "CAST(:hashes AS text[])) AS k(kind, issuer, hash) WHERE NOT EXISTS (SELECT 1 FROM identifier i "
-            "WHERE i.kind = k.kind AND i.issuer = k.issuer AND i.hash = k.hash AND i.key_id IS NOT NULL)"
-        ),
-        _columns(wanted),
-    )
+    rows = connection.execute(_UNKNOWN, _columns(wanted))
     return {(kind, issuer, digest) for kind, issuer, digest in rows}

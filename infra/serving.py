@@ -7,6 +7,7 @@ from typing import Any
 import uvicorn
 import uvloop
 
+from infra.collector import keep_what_is_loaded
 from infra.heart import Heart
 
 GRACE_SECONDS = 8
@@ -20,6 +21,8 @@ def serve(app: App, host: str, port: int, heart: Heart) -> None:
         app, host=host, port=port, log_config=None, access_log=False, http="httptools",
         timeout_graceful_shutdown=GRACE_SECONDS,
     )  # fmt: skip
+
+    keep_what_is_loaded()
 
     async def run() -> None:
         beating = asyncio.create_task(heart.beat_for_ever())

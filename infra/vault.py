@@ -6,13 +6,20 @@ from collections.abc import Iterable, Mapping
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import Engine, delete, select, text
 
 from events.personal import Clear, Sealed
 from infra.database import among, copy_rows, unavailable
 from models.tables.base import data_key
 
 KEY, NONCE = 32, 12
+FEW = 50
+"""So many keys are written by a statement, more by COPY."""
+
+_KEEP = text(
+    "INSERT INTO data_key (key_id, wrapped) "
+    "SELECT * FROM unnest(CAST(:ids AS text[]), CAST(:wrapped AS bytea[]))"
+)
 
 
 class DataKey:
@@ -42,6 +49,7 @@ class Vault:
 
     def __init__(self, engine: Engine, master: bytes) -> None:
         self._engine, self._master = engine, AESGCM(master)
+        self._committing = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     def make(self, key_id: str) -> DataKey:
         """A fresh data key, not kept yet."""
@@ -53,9 +61,13 @@ class Vault:
     def keep(self, keys: Iterable[DataKey]) -> None:
         """Commit the keys; done before the events that need them are appended."""
         rows = [(key.key_id, key.wrapped) for key in keys]
-        if rows:
+        if len(rows) > FEW:
             with unavailable(), self._engine.begin() as connection:
                 copy_rows(connection, data_key, ["key_id", "wrapped"], rows)
+        elif rows:  # in one round trip, which commits by itself
+            ids, wrapped = zip(*rows, strict=True)
+            with unavailable(), self._committing.connect() as connection:
+                connection.execute(_KEEP, {"ids": list(ids), "wrapped": list(wrapped)})
 
     def fetch(self, key_ids: Iterable[str]) -> Mapping[str, DataKey]:
         """The keys that still exist; an erased one is simply not there."""

@@ -1,6 +1,5 @@
 """Working through owners, range by range, a slice a transaction, in as many processes as are wanted."""
 
-import gc
 import multiprocessing
 import os
 import time
@@ -12,6 +11,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, text
 
+from infra.collector import keep_what_is_loaded
 from infra.database import engine_for, unavailable
 from infra.folding import FoldFailed, place_of
 from infra.rebuilding.following import fold_into
@@ -149,8 +149,7 @@ def _process(
     url: str, projections: Sequence[Projection[Any]], source: Source, pipe: Pipe, parent: int
 ) -> None:
     """One process: it says how it ended, and ends with its parent."""
-    gc.freeze()  # what is loaded stays; what a slice makes has no cycles
-    gc.set_threshold(50_000, 20, 100)
+    keep_what_is_loaded()
     engine = engine_for(url, pool=1)
     try:
         work(engine, projections, source, wanted=lambda: os.getppid() == parent)

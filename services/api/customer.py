@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from infra.opening import open_identifiers
 from infra.views import Views
 from infra.workspace import Workspace
 from models.errors import Refused
+from services.api.answering import answered
 from services.api.customer_answer import answer, keys_of, row_of
 from services.api.customer_parts import CustomerAnswer
 from services.api.parameters import AsOf, CustomerId, KnownAt
@@ -25,10 +26,10 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
     """The routes of this subject."""
     routes = APIRouter(tags=["customers"])
 
-    @routes.get("/v1/customers/{customer_id}", responses=described(308, 404))
+    @routes.get("/v1/customers/{customer_id}", response_model=CustomerAnswer, responses=described(308, 404))
     def read_customer(
         customer_id: CustomerId, as_of: AsOf = None, known_at: KnownAt = None, contact: During = None
-    ) -> CustomerAnswer:
+    ) -> Response:
         """Who this is, in which stage and why, what they have, what is open, what is foretold.
 
         With `as_of` or `known_at` the whole view as it was: the same rules, stopped earlier.
@@ -42,8 +43,10 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
             raise Absorbed(view.customer)
         with views.asking() as connection:
             values = open_identifiers(connection, workspace.vault, keys_of(row_of(view)))
-        return answer(
-            view, values, at=at, as_of=as_of, known_at=known_at, zone=workspace.settings.zone, during=contact
+        return answered(
+            answer(
+                view, values, at=at, as_of=as_of, known_at=known_at, zone=workspace.settings.zone, during=contact
+            )
         )
 
     return routes

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from infra.views import Views
@@ -11,6 +11,7 @@ from infra.workspace import Workspace
 from models.domain.identifier import Normalised, normalise
 from models.domain.identity import Key
 from models.errors import Refused
+from services.api.answering import answered
 from services.api.parameters import NO_NUL
 from services.api.problems import described
 
@@ -54,11 +55,11 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
     routes = APIRouter(tags=["customers"])
     region = workspace.settings.region
 
-    @routes.get("/v1/customers", responses=described())
+    @routes.get("/v1/customers", response_model=FoundCustomers, responses=described())
     def find_customers(
         phone: Phone = None, email: Email = None, account: Account = None, issuer: Issuer = None,
         q: Anything = None,
-    ) -> FoundCustomers:  # fmt: skip
+    ) -> Response:  # fmt: skip
         """Find customers by phone, mail address or account number, however it is written.
 
         `q` takes any of the three: it is tried as whatever it can be read as. Ask for exactly one.
@@ -70,7 +71,7 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
         if not text.strip():
             raise Refused("search.empty", f"{kind} is empty")
         found = views.find(map(key, _meant(kind, text, issuer)))
-        return FoundCustomers(customers=[FoundCustomer.model_validate(one) for one in found])
+        return answered(FoundCustomers(customers=[FoundCustomer.model_validate(one) for one in found]))
 
     def key(one: Normalised) -> Key:
         return (one.kind, one.issuer, workspace.matcher.identifier(one.kind, one.issuer, one.value))

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from events import codec, registry
@@ -17,6 +17,7 @@ from infra.views import Place, Views
 from infra.workspace import Workspace
 from models.errors import Refused
 from models.projections.timeline import TimelineEntry
+from services.api.answering import answered
 from services.api.customer import UNKNOWN
 from services.api.parameters import AsOf, CustomerId, KnownAt
 from services.api.problems import Absorbed, described
@@ -68,7 +69,9 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
     """The routes of this subject."""
     routes = APIRouter(tags=["customers"])
 
-    @routes.get("/v1/customers/{customer_id}/timeline", responses=described(308, 404))
+    @routes.get(
+        "/v1/customers/{customer_id}/timeline", response_model=TimelinePage, responses=described(308, 404)
+    )
     def read_timeline(
         customer_id: CustomerId, as_of: AsOf = None, known_at: KnownAt = None,
         cursor: Annotated[str | None, Query(description="`next` of the page before.", max_length=400)] = None,
@@ -76,7 +79,7 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
         type: Annotated[str | None, Query(description="Only this type, like `touch.recorded`.")] = None,
         family: Annotated[str | None, Query(description="Only this family, like `touch`.")] = None,
         channel: Annotated[Channel | None, Query(description="Only what came or went this way.")] = None,
-    ) -> TimelinePage:  # fmt: skip
+    ) -> Response:  # fmt: skip
         """Everything on every channel: contacts, purchases, answers, cases, opportunities, predictions."""
         one, before = str(customer_id), _read(cursor)
         survivor = views.survivor(one, known_at)
@@ -91,7 +94,8 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
         page = found[:limit]
         opened = open_events(workspace.vault, [Published(e.event_id, e.type, e.data) for e in page])
         items = [_item(entry, data) for entry, data in zip(page, opened, strict=True)]
-        return TimelinePage(customer=one, items=items, next=_write(page[-1]) if len(found) > limit else None)
+        after = _write(page[-1]) if len(found) > limit else None
+        return answered(TimelinePage(customer=one, items=items, next=after))
 
     return routes
 

@@ -3,6 +3,7 @@
 import signal
 import threading
 
+from infra.collector import keep_what_is_loaded
 from infra.health import answers
 from infra.heart import Heart
 from infra.logs import configure_logging
@@ -30,6 +31,7 @@ def main() -> None:
         signal.signal(number, told)
     heart = Heart.of_process()
     heart.beat_in_thread()
+    keep_what_is_loaded()
     Relay(workspace.engine, settings.kafka_bootstrap, settings.topic_prefix, heart).run(stop)
     workspace.close()
 
