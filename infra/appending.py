@@ -22,10 +22,11 @@ _encode = msgspec.json.Encoder().encode
 # Built once: putting a statement together costs as much as asking it.
 _LOCK = select(journal_head.c.position, journal_head.c.recorded_at).with_for_update()
 _MOVE = text("UPDATE journal_head SET position = :position, recorded_at = :recorded_at")
+# One by one through the index: a join of a thousand would rather read the whole journal.
 _RECORDED = text(
-    "SELECT j.source, j.source_id, j.event_id, j.digest, j.customer FROM journal j "
-    "JOIN unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS k(source, source_id) "
-    "ON j.source = k.source AND j.source_id = k.source_id"
+    "SELECT j.source, j.source_id, j.event_id, j.digest, j.customer "
+    "FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS k(source, source_id) CROSS JOIN LATERAL "
+    "(SELECT * FROM journal WHERE source = k.source AND source_id = k.source_id LIMIT 1) AS j"
 )
 
 

@@ -16,14 +16,18 @@ STREAM = "identity-"
 """What the name of a customer's identity stream begins with."""
 
 _KEYS = "unnest(CAST(:kinds AS text[]), CAST(:issuers AS text[]), CAST(:hashes AS text[])) AS k(kind, issuer, hash)"
-_IS_KEY = "i.kind = k.kind AND i.issuer = k.issuer AND i.hash = k.hash"
+# One by one through the indexes: a join of a thousand would rather read the whole table.
+_IDENTIFIER = (
+    "LATERAL (SELECT * FROM identifier WHERE kind = k.kind AND issuer = k.issuer AND hash = k.hash LIMIT 1) i"
+)
 _LINKS = text(
-    "SELECT i.kind, i.issuer, i.hash, i.blocked, i.strangers, s.id, s.since, s.revision FROM identifier i "
-    f"JOIN {_KEYS} ON {_IS_KEY} JOIN customer c ON c.id = i.customer JOIN customer s ON s.id = c.survivor"
+    "SELECT i.kind, i.issuer, i.hash, i.blocked, i.strangers, s.id, s.since, s.revision "
+    f"FROM {_KEYS} CROSS JOIN {_IDENTIFIER} "
+    "CROSS JOIN LATERAL (SELECT survivor FROM customer WHERE id = i.customer LIMIT 1) AS c "
+    "CROSS JOIN LATERAL (SELECT * FROM customer WHERE id = c.survivor LIMIT 1) AS s"
 )
 _UNKNOWN = text(
-    f"SELECT k.kind, k.issuer, k.hash FROM {_KEYS} WHERE NOT EXISTS "
-    f"(SELECT 1 FROM identifier i WHERE {_IS_KEY} AND i.key_id IS NOT NULL)"
+    f"SELECT k.kind, k.issuer, k.hash FROM {_KEYS} LEFT JOIN {_IDENTIFIER} ON true WHERE i.key_id IS NULL"
 )
 
 

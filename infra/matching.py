@@ -25,8 +25,5 @@ class Matcher:
 
     def content(self, *parts: bytes) -> bytes:
         """The hash of an event's content as it came, to tell a repeat from another event of the same id."""
-        digest = hashlib.blake2b(key=self._contents, digest_size=16)
-        for part in parts:
-            digest.update(len(part).to_bytes(4))
-            digest.update(part)
-        return digest.digest()
+        message = b"".join([piece for part in parts for piece in (len(part).to_bytes(4), part)])
+        return hashlib.blake2b(message, key=self._contents, digest_size=16).digest()
