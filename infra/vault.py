@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Engine, delete, select, text
+from sqlalchemy import Engine, delete, text
 
 from events.personal import Clear, Sealed
 from infra.database import among, copy_rows, unavailable
@@ -20,6 +20,8 @@ _KEEP = text(
     "INSERT INTO data_key (key_id, wrapped) "
     "SELECT * FROM unnest(CAST(:ids AS text[]), CAST(:wrapped AS bytea[]))"
 )
+
+_FETCH = text("SELECT key_id, wrapped FROM data_key WHERE key_id = ANY(CAST(:ids AS text[]))")
 
 
 class DataKey:
@@ -71,10 +73,8 @@ class Vault:
 
     def fetch(self, key_ids: Iterable[str]) -> Mapping[str, DataKey]:
         """The keys that still exist; an erased one is simply not there."""
-        with unavailable(), self._engine.connect() as connection:
-            rows = connection.execute(
-                select(data_key.c.key_id, data_key.c.wrapped).where(among(data_key.c.key_id, key_ids))
-            ).all()
+        with unavailable(), self._committing.connect() as connection:
+            rows = connection.execute(_FETCH, {"ids": list(key_ids)}).all()
         found = {}
         for key_id, wrapped in rows:
             try:

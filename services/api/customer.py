@@ -43,10 +43,9 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
             raise Absorbed(view.customer)
         with views.asking() as connection:
             values = open_identifiers(connection, workspace.vault, keys_of(row_of(view)))
+        zone = workspace.settings.zone
         return answered(
-            answer(
-                view, values, at=at, as_of=as_of, known_at=known_at, zone=workspace.settings.zone, during=contact
-            )
+            answer(view, values, at=at, as_of=as_of, known_at=known_at, zone=zone, during=contact)
         )
 
     return routes

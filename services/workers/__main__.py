@@ -1,7 +1,6 @@
 """Runs one worker: under faust where there is a broker, plain where there is none."""
 
 import asyncio
-import gc
 import sys
 
 from faust import Worker
@@ -29,8 +28,6 @@ def main(arguments: list[str]) -> None:
     workspace = open_workspace(Settings())
     settings = workspace.settings
     serve_metrics(settings.metrics_port, ready=answers(workspace.engine), host=settings.host)
-    gc.freeze()  # what is loaded stays; what a batch makes has no cycles
-    gc.set_threshold(50_000, 20, 100)
     heart = Heart.of_process()
     keep_what_is_loaded()
     if settings.kafka_bootstrap:
