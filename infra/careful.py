@@ -5,21 +5,21 @@ from dataclasses import dataclass, replace
 
 import msgspec
 import structlog
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
 from events import codec
 from events.envelope import Envelope
 from infra.aside import Aside
 from infra.attempts import MOST, Attempts
-from infra.database import among, unavailable
+from infra.database import driver, unavailable
 from infra.feeds import JOURNAL, Batch
 from infra.heart import Heart
 from infra.intake import Rejected
+from infra.ledger import array
 from infra.logs import described
 from infra.projector import Fenced
 from infra.records import Strange
 from models.errors import Conflict, Unavailable
-from models.tables.journal import journal
 
 log = structlog.get_logger()
 Act = Callable[[Sequence[Batch]], None]
@@ -128,17 +128,18 @@ class Careful:
         """A topic can be written to by others: what the journal does not have at that position is no event."""
         if batch.topic_id == JOURNAL or not batch.envelopes:
             return batch
-        positions = [one.position for one in batch.envelopes if 0 < one.position < 2**63]
+        positions = array(one.position for one in batch.envelopes if 0 < one.position < 2**63)
         with unavailable(), self._engine.connect() as connection:
-            found = connection.execute(
-                select(journal.c.position, journal.c.event_id).where(among(journal.c.position, positions))
-            ).all()
-        recorded = {position: str(event_id) for position, event_id in found}
+            found = driver(connection).execute(
+                "SELECT position, event_id::text FROM journal WHERE position = ANY(%s::bigint[])", [positions]
+            )
+            recorded: dict[int, str] = dict(found.fetchall())
+        forged = [one for one in batch.envelopes if recorded.get(one.position) != one.event_id]
+        if not forged:
+            return batch
         genuine = [one for one in batch.envelopes if recorded.get(one.position) == one.event_id]
-        forged = [
-            _forged(one, batch) for one in batch.envelopes if recorded.get(one.position) != one.event_id
-        ]
-        return replace(batch, envelopes=genuine, strange=[*batch.strange, *forged]) if forged else batch
+        strange = [*batch.strange, *(_forged(one, batch) for one in forged)]
+        return replace(batch, envelopes=genuine, strange=strange)
 
 
 def _forged(one: Envelope, batch: Batch) -> Strange:

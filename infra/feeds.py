@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -25,6 +25,10 @@ from models.errors import Unavailable
 from models.tables.journal import COLUMNS, journal
 
 BATCH = 5_000
+BEHIND = 1_000
+"""Events at once: whoever finds so many has a backlog, and reads on while these are worked on."""
+PAGE = 250
+"""Records that are fetched and read at once: what they are made of stays in the processor's cache."""
 IDLE_SECONDS = 0.05
 LOOK_SECONDS = 30.0
 """Between two looks whether the topic that is read is still the one of that name."""
@@ -105,6 +109,14 @@ class JournalFeed:
         return Batch(0, JOURNAL, envelopes, rows[-1].position, strange)
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What was read, and after how many claims: what another may have claimed since is not ours to hand on."""
+
+    claims: int
+    batches: list[Batch]
+
+
 class KafkaFeed:
     """One member of a consumer group on one topic. Kafka's own offsets are a hint; the claim decides."""
 
@@ -128,21 +140,21 @@ class KafkaFeed:
         )  # fmt: skip
         claimer = _Claimer(consumer, claim, identity, self._identity, watch, self._heart)
         consumer.subscribe([self._topic], listener=claimer)
+        ahead: asyncio.Task[_Read] | None = None
         try:
             await consumer.start()
             watch.start()
             while True:
-                fetched = await consumer.getmany(timeout_ms=200, max_records=BATCH)
+                read = await (ahead or self._read(consumer, claimer, identity))
+                ahead = None
                 if time.monotonic() - looked >= LOOK_SECONDS:
                     _expect(identity, await self._identity())
                     looked = time.monotonic()
                 if claimer.failure is not None:
                     raise claimer.failure
-                found = [
-                    self._batch(part.partition, identity, records)
-                    for part, records in fetched.items()
-                    if records and claimer.follows(part, records[0].offset)
-                ]
+                found = read.batches if read.claims == claimer.claims else []
+                if sum(len(batch.envelopes) for batch in found) >= BEHIND:
+                    ahead = asyncio.create_task(self._read(consumer, claimer, identity))
                 if found:
                     watch.works(True)
                     yield found
@@ -161,7 +173,28 @@ class KafkaFeed:
             ) from error
         finally:
             watch.stop()
+            if ahead is not None:
+                ahead.cancel()
+                await asyncio.gather(ahead, return_exceptions=True)
             await consumer.stop()
+
+    async def _read(self, consumer: AIOKafkaConsumer, claimer: "_Claimer", identity: str) -> _Read:
+        """A batch of each partition, page by page: a few raw records at a time are quick to make and to let go."""
+        claims, count = claimer.claims, 0
+        pages: dict[int, list[Batch]] = {}
+        while count < BATCH:
+            fetched = await consumer.getmany(timeout_ms=0 if count else 200, max_records=PAGE)
+            if claims != claimer.claims:
+                claims, pages = claimer.claims, {}
+            for part, records in fetched.items():
+                if records and claimer.follows(part, records[0].offset):
+                    page = self._batch(part.partition, identity, records)
+                    pages.setdefault(part.partition, []).append(page)
+            read = sum(map(len, fetched.values()))
+            if not read:
+                break
+            count += read
+        return _Read(claims, [_joined(batches) for batches in pages.values()])
 
     async def _identity(self) -> str:
         return await asyncio.to_thread(topic_id, self._bootstrap, self._topic)
@@ -180,6 +213,15 @@ class KafkaFeed:
         return Batch(partition, topic_id, envelopes, records[-1].offset + 1, strange)
 
 
+def _joined(pages: Sequence[Batch]) -> Batch:
+    """Pages of one partition, in order, as one batch."""
+    if len(pages) == 1:
+        return pages[0]
+    envelopes = [one for page in pages for one in page.envelopes]
+    strange = [one for page in pages for one in page.strange]
+    return replace(pages[-1], envelopes=envelopes, strange=strange)
+
+
 class _Claimer(ConsumerRebalanceListener):
     """Makes this member the writer of every partition it is given, and begins where the views stand."""
 
@@ -195,10 +237,12 @@ class _Claimer(ConsumerRebalanceListener):
         self._consumer, self._claim, self._watch, self._heart = consumer, claim, watch, heart
         self._identity, self._identity_now = identity, identity_now
         self._claimed: dict[TopicPartition, int | None] = {}
+        self.claims = 0
         self.failure: Exception | None = None
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Nothing to give back: a later claim fences us."""
+        self.claims += 1
         self._claimed.clear()
         self._watch.gives_back()
 

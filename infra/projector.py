@@ -1,26 +1,26 @@
 """Events → read models, one transaction a batch: in order a step, else the owner's history anew."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
 from prometheus_client import Counter
 from sqlalchemy import Connection, Engine, select, text
 
-from events.envelope import Envelope, Order
+from events.envelope import Envelope
 from events.identity import CustomersMerged, CustomersUnmerged
-from infra import aside, generations, histories, identity_store
+from infra import aside, generations, histories, identity_store, ledger
 from infra.aside import PROJECTOR
 from infra.database import unavailable
 from infra.feeds import Batch
+from infra.folding import Fold
 from infra.heart import Heart
 from infra.histories import owner_now
 from infra.view_store import ViewStore
 from models.domain.history import CHANGING, effective
 from models.errors import Unavailable
-from models.projections.projection import Projection, play
+from models.projections.projection import Projection
 from models.tables.readers import reader_position
 
 READER = PROJECTOR
@@ -28,9 +28,11 @@ FOLDED = Counter("touchstone_folded_total", "Events folded into the views", ["ho
 TRIES = 20
 SLICE = 200
 """Owners whose histories are in memory at once."""
+HELD = 20_000
+"""Events that are in memory at once, unless a single owner has more."""
 
-_order = msgspec.json.Decoder(Order)
-_encode = msgspec.json.Encoder().encode
+MOVING = (*CHANGING, CustomersMerged, CustomersUnmerged)
+"""Events that change what others mean, or whose they are."""
 
 
 class Fenced(Exception):
@@ -47,7 +49,7 @@ class _Plan:
 
     owner: str
     new: list[Envelope] = field(default_factory=list)
-    anew: bool = False
+    moving: bool = False
 
 
 class Projector:
@@ -95,27 +97,34 @@ class Projector:
         passed_over = aside.held(connection, READER)
         delivered = {e.position: e for batch in batches for e in batch.envelopes}
         envelopes = [e for e in delivered.values() if e.event_id not in passed_over]
-        owners = _owners(connection, envelopes)
+        survivors = _survivors(connection, envelopes)
         absorbed = {e.event.absorbed for e in envelopes if isinstance(e.event, CustomersMerged)}
-        heads = _lock(connection, absorbed | {owner for found in owners.values() for owner in found})
-        if _owners(connection, envelopes) != owners:
+        owners = {owner for e in envelopes if (owner := owner_now(e, survivors))}
+        heads = ledger.lock(connection, absorbed | owners)
+        if _survivors(connection, envelopes) != survivors:
             raise Moved
-        new = _enter(connection, delivered)
+        new = ledger.enter(connection, delivered)
         plans: dict[str, _Plan] = {}
         for one in envelopes:
-            if one.position in new:
-                for owner in owners[one.position]:
-                    plan = plans.setdefault(owner, _Plan(owner))
-                    plan.new.append(one)
-                    plan.anew = plan.anew or isinstance(
-                        one.event, (*CHANGING, CustomersMerged, CustomersUnmerged)
-                    )
+            owner = owner_now(one, survivors)  # an event of nobody has none
+            if one.position in new and owner:
+                if (plan := plans.get(owner)) is None:
+                    plan = plans[owner] = _Plan(owner)
+                plan.new.append(one)
+                plan.moving = plan.moving or isinstance(one.event, MOVING)
+        steps: list[_Plan] = []
+        anew: dict[str, set[int] | None] = {}
         for plan in plans.values():
             plan.new.sort(key=lambda e: e.order)
             last = heads.get(plan.owner)
-            plan.anew = plan.anew or (last is not None and plan.new[0].order <= last)
-        self._step(connection, [plan for plan in plans.values() if not plan.anew])
-        self.refold(connection, [plan.owner for plan in plans.values() if plan.anew])
+            if plan.moving:
+                anew[plan.owner] = None
+            elif last is not None and plan.new[0].order <= last:
+                anew[plan.owner] = {e.position for e in plan.new}
+            else:
+                steps.append(plan)
+        self._step(connection, steps)
+        self._anew(connection, anew, passed_over)
         self._advance(connection, batches)
 
     def _hold(self, connection: Connection, batches: Sequence[Batch]) -> None:
@@ -134,9 +143,10 @@ class Projector:
         """Fold an event that was set aside, as if it had never been late: its owner's history anew."""
         generations.expect(connection, self._projections)
         aside.take_back(connection, READER, event.event_id)
-        owners = _owners(connection, [event])[event.position]
-        _lock(connection, owners)
-        if _owners(connection, [event])[event.position] != owners:
+        survivors = _survivors(connection, [event])
+        owners = [owner] if (owner := owner_now(event, survivors)) else []
+        ledger.lock(connection, owners)
+        if _survivors(connection, [event]) != survivors:
             raise Moved
         self.refold(connection, owners)
 
@@ -160,105 +170,113 @@ class Projector:
 
     def _step(self, connection: Connection, plans: Sequence[_Plan]) -> None:
         """Fold new events onto the rows as they stand; they come after everything folded before."""
-        for store in self._stores:
-            projection = store.projection
-            wanted = [(plan.owner, e) for plan in plans for e in plan.new if projection.wants(e)]
-            fresh = projection.row_per_event
-            keys = {projection.key(e, owner) for owner, e in wanted}
-            rows = {} if fresh else store.load(connection, keys)
-            changed: dict[str, tuple[str, Any]] = {}
-            for owner, e in wanted:
-                self._heart.handle(e.event_id)
-                key = projection.key(e, owner)
-                rows[key] = projection.apply(rows.get(key), e, owner)
-                changed[key] = (owner, rows[key])
-            self._heart.wait()
-            store.write(connection, changed, fresh=fresh)
+        folds = [Fold(store, self._standing(connection, store, plans)) for store in self._stores]
+        for plan in plans:
+            for event in self._heart.watch(plan.new):
+                for fold in folds:
+                    fold.take(event, plan.owner)
+        for fold in folds:
+            fold.end()
+            fold.write(connection, fresh=fold.store.projection.row_per_event)
         FOLDED.labels("step").inc(sum(len(plan.new) for plan in plans))
-        _set_heads(connection, {plan.owner: plan.new[-1].order for plan in plans})
+        ledger.set_heads(connection, {plan.owner: plan.new[-1].order for plan in plans})
+
+    def _standing(self, connection: Connection, store: ViewStore, plans: Sequence[_Plan]) -> dict[str, Any]:
+        """The rows that these events may change."""
+        projection = store.projection
+        if projection.row_per_event:
+            return {}
+        keys = {projection.key(e, plan.owner) for plan in plans for e in plan.new if projection.wants(e)}
+        return store.load(connection, keys)
 
     def refold(self, connection: Connection, owners: Collection[str]) -> None:
-        """Fold these owners' whole committed histories anew. Their rows in `fold_head` must be locked.
+        """Fold these owners' whole committed histories anew. Their rows in `fold_head` must be locked."""
+        self._anew(connection, dict.fromkeys(owners), frozenset())
 
-        A refold reads ahead of the feed, so it enters in the ledger everything that it has read. Histories
+    def _anew(
+        self, connection: Connection, owners: Mapping[str, set[int] | None], passed_over: Collection[str]
+    ) -> None:
+        """Fold owners' histories anew: owner → its late events, or None where more than lateness asks for it.
+
+        Of those that are only late, the rows of single events stand: just the new ones are written. Histories
         are read a slice of owners at a time: whole ones, but not all at once.
         """
         wanted = sorted(owners)
         for start in range(0, len(wanted), SLICE):
-            self._refold(connection, wanted[start : start + SLICE])
+            part = wanted[start : start + SLICE]
+            self._fold_anew(connection, {owner: owners[owner] for owner in part}, passed_over)
 
-    def _refold(self, connection: Connection, owners: Sequence[str]) -> None:
-        survivor = histories.owners(histories.groups(connection, owners))
+    def _fold_anew(
+        self, connection: Connection, owners: Mapping[str, set[int] | None], passed_over: Collection[str]
+    ) -> None:
+        """One slice. It reads ahead of the feed, so it enters in the ledger everything that it has read."""
+        joined = histories.groups(connection, owners)
+        survivor = histories.owners(joined)
         streams = [owner for owner in owners if histories.is_stream(owner)]
         found: dict[str, list[Envelope]] = defaultdict(list)
-        for one in histories.histories(connection, survivor, streams):
+        alone = len(owners) == 1
+        for one in histories.histories(connection, survivor, streams, most=None if alone else HELD):
             found[owner_now(one, survivor)].append(one)
-        _enter(connection, [e.position for history in found.values() for e in history])
-        everyone = [*survivor, *owners]
-        played = {owner: effective(found[owner]) for owner in owners}
-        for store in self._stores:
-            store.delete_owners(connection, everyone)
-            rows = {
-                key: (owner, row)
-                for owner, history in played.items()
-                for key, row in play(store.projection, self._heart.watch(history), owner).items()
-            }
-            store.write(connection, rows, fresh=True)
+        if not alone and sum(map(len, found.values())) > HELD:
+            del found
+            for half in _halves(owners):
+                self._fold_anew(connection, half, passed_over)
+            return
+        ahead = ledger.enter(connection, [e.position for history in found.values() for e in history])
+        standing = {
+            owner: late | ahead
+            for owner, late in owners.items()
+            if late is not None and _stands(joined.get(owner, [owner]), found[owner], ahead)
+        }
+        self._take_away(connection, {*survivor, *owners}, standing, passed_over)
+        played = {owner: effective(found.pop(owner, [])) for owner in owners}
+        folds = [Fold(store) for store in self._stores]
+        changing = [fold for fold in folds if not fold.store.projection.row_per_event]
+        for owner, history in played.items():
+            unwritten = standing.get(owner)
+            for event in self._heart.watch(history):
+                for fold in folds if unwritten is None or event.position in unwritten else changing:
+                    fold.take(event, owner)
+            for fold in folds:
+                fold.end()
+        for fold in folds:
+            fold.write(connection, fresh=True)
         FOLDED.labels("refold").inc(sum(len(history) for history in played.values()))
-        _set_heads(connection, {owner: history[-1].order for owner, history in played.items() if history})
-
-
-def _owners(connection: Connection, envelopes: Iterable[Envelope]) -> dict[int, tuple[str, ...]]:
-    """Position → owners. An event of nobody has none; a merge concerns whoever survived it."""
-    envelopes = list(envelopes)
-    named = {e.customer for e in envelopes if e.customer}
-    survivors = identity_store.survivors(connection, named)
-    found: dict[int, tuple[str, ...]] = {}
-    for e in envelopes:
-        owner = owner_now(e, survivors)
-        found[e.position] = (owner,) if owner else ()
-    return found
-
-
-def _lock(connection: Connection, owners: Collection[str]) -> dict[str, Order]:
-    """Make and lock the owners' rows, in one order for everybody; what each has folded last."""
-    if not owners:
-        return {}
-    wanted = sorted(owners)
-    connection.execute(
-        text(
-            "INSERT INTO fold_head (owner) SELECT unnest(CAST(:owners AS text[])) AS owner ORDER BY owner "
-            "ON CONFLICT (owner) DO NOTHING"
-        ),
-        {"owners": wanted},
-    )
-    rows = connection.execute(
-        text("SELECT owner, last FROM fold_head WHERE owner = ANY(:owners) ORDER BY owner FOR UPDATE"),
-        {"owners": wanted},
-    )
-    return {owner: _order.decode(last) for owner, last in rows.all() if last is not None}
-
-
-def _enter(connection: Connection, positions: Collection[int]) -> set[int]:
-    """Enter events in the ledger; those that were really new."""
-    if not positions:
-        return set()
-    rows = connection.execute(
-        text(
-            "INSERT INTO ledger (position) SELECT unnest(CAST(:positions AS bigint[])) "
-            "ON CONFLICT DO NOTHING RETURNING position"
-        ),
-        {"positions": sorted(set(positions))},
-    )
-    return {position for (position,) in rows.all()}
-
-
-def _set_heads(connection: Connection, heads: dict[str, Order]) -> None:
-    if heads:
-        connection.execute(
-            text(
-                "UPDATE fold_head SET last = k.last FROM unnest(CAST(:owners AS text[]), CAST(:lasts AS bytea[])) "
-                "AS k(owner, last) WHERE fold_head.owner = k.owner"
-            ),
-            {"owners": list(heads), "lasts": [_encode(order) for order in heads.values()]},
+        ledger.set_heads(
+            connection, {owner: history[-1].order for owner, history in played.items() if history}
         )
+
+    def _take_away(
+        self,
+        connection: Connection,
+        owners: set[str],
+        standing: Collection[str],
+        passed_over: Collection[str],
+    ) -> None:
+        """Their rows; where those of single events stand, only what lies aside by now."""
+        for store in self._stores:
+            if not store.projection.row_per_event:
+                store.delete_owners(connection, owners)
+                continue
+            store.delete_owners(connection, owners.difference(standing))
+            if passed_over and standing:
+                store.delete_keys(connection, passed_over, of=standing)
+
+
+def _halves(owners: Mapping[str, set[int] | None]) -> Iterator[dict[str, set[int] | None]]:
+    names, middle = list(owners), len(owners) // 2
+    for part in (names[:middle], names[middle:]):
+        yield {owner: owners[owner] for owner in part}
+
+
+def _stands(members: Sequence[str], history: Iterable[Envelope], ahead: Collection[int]) -> bool:
+    """Do the rows of an owner's single events stand, but for those that are new to the ledger?
+
+    Not where some may be another's, or where what was read ahead says that an earlier event was otherwise.
+    """
+    return len(members) == 1 and not any(e.position in ahead and isinstance(e.event, MOVING) for e in history)
+
+
+def _survivors(connection: Connection, envelopes: Iterable[Envelope]) -> dict[str, str]:
+    """Whom each of the customers these events were recorded for is now."""
+    return identity_store.survivors(connection, {e.customer for e in envelopes if e.customer})

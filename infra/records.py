@@ -25,21 +25,25 @@ class Strange:
 
 def read(record: ConsumerRecord[bytes, bytes], topic_id: str) -> Envelope | Strange:
     """The event that a record carries, if its key is that of the event too."""
-    headers = dict(record.headers)
     if record.value is None:
         return _strange(record, topic_id, "tombstone", "a record without a value: nothing happened")
-    if "ce_id" not in headers or "ts_position" not in headers:
-        return _strange(record, topic_id, "foreign", "a record without the headers of an event")
     try:
         envelope = to_envelope(record.value, record.headers)
-    except Undecodable:
-        event_id = headers["ce_id"].decode(errors="replace")
-        return _strange(record, topic_id, "undecodable", "an event that this process cannot read", event_id)
-    except (KeyError, ValueError, msgspec.MsgspecError):
-        return _strange(record, topic_id, "foreign", "its headers are not those of an event")
+    except (KeyError, ValueError, msgspec.MsgspecError) as error:
+        return _no_event(record, topic_id, error)
     if record.key is None or not _belongs(envelope, record.key.decode(errors="replace")):
         return _strange(record, topic_id, "wrong_key", "its key is not that of the event")
     return envelope
+
+
+def _no_event(record: ConsumerRecord[bytes, bytes], topic_id: str, error: Exception) -> Strange:
+    headers = dict(record.headers)
+    if "ce_id" not in headers or "ts_position" not in headers:
+        return _strange(record, topic_id, "foreign", "a record without the headers of an event")
+    if isinstance(error, Undecodable):
+        event_id = headers["ce_id"].decode(errors="replace")
+        return _strange(record, topic_id, "undecodable", "an event that this process cannot read", event_id)
+    return _strange(record, topic_id, "foreign", "its headers are not those of an event")
 
 
 def _belongs(envelope: Envelope, key: str) -> bool:

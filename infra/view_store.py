@@ -1,6 +1,6 @@
 """The read models' tables: rows of states loaded by key, written by COPY, deleted by owner."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import msgspec
@@ -47,32 +47,16 @@ class ViewStore:
         )
         return {key: self.decode(state) for key, state in found.all()}
 
-    def of_owner(self, connection: Connection, owner: str) -> dict[str, Any]:
-        """An owner's rows by key."""
-        found = connection.execute(
-            select(self.table.c.key, self.table.c.state).where(self.table.c.owner == owner)
-        )
-        return {key: self.decode(state) for key, state in found.all()}
-
     def delete_owners(self, connection: Connection, owners: Collection[str]) -> None:
         """Take away whatever these owners have."""
         connection.execute(delete(self.table).where(among(self.table.c.owner, owners)))
 
-    def delete_keys(self, connection: Connection, keys: Collection[str]) -> None:
-        """Take away the rows of these keys."""
-        connection.execute(delete(self.table).where(among(self.table.c.key, keys)))
-
-    def write(
-        self, connection: Connection, rows: Mapping[str, tuple[str, Any | None]], *, fresh: bool
+    def delete_keys(
+        self, connection: Connection, keys: Collection[str], *, of: Collection[str] | None = None
     ) -> None:
-        """Put rows (key → owner, row or None) in the place of what stood there; `fresh` where nothing did."""
-        if not rows:
-            return
-        if not fresh:
-            self.delete_keys(connection, rows)
-        self.copy(
-            connection, (self.line(key, owner, row) for key, (owner, row) in rows.items() if row is not None)
-        )
+        """Take away the rows of these keys; where owners are named, of theirs."""
+        whose = [] if of is None else [among(self.table.c.owner, of)]
+        connection.execute(delete(self.table).where(among(self.table.c.key, keys), *whose))
 
     def line(self, key: str, owner: str, row: Any) -> tuple[Any, ...]:
         """A row as its table holds it, in the order of `columns`."""

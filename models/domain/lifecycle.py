@@ -26,6 +26,7 @@ from events.vocabulary import Stage
 from models.domain.rules import LifecycleRules
 
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
 
 
 class StageEntry(Struct, frozen=True):
@@ -69,15 +70,20 @@ def fold(state: Lifecycle | None, envelope: Envelope, rules: LifecycleRules) -> 
     """One step: follow the clock to the event, take the event in, look which stage holds now."""
     at = envelope.occurred_at.astimezone(UTC)
     state = Lifecycle(upto=at) if state is None else advance(state, at, rules)
-    return _look(_take(state, envelope, at, rules), at, envelope.event_id, rules)
+    taken = _take(state, envelope, at, rules)
+    if taken is state and state.now is not None:
+        return state  # the event changes nothing, and time alone has been followed
+    return _look(taken, at, envelope.event_id, rules)
 
 
 def advance(state: Lifecycle, at: datetime, rules: LifecycleRules) -> Lifecycle:
     """The state at a moment no event lies before: stages that time alone has changed are entered."""
-    for moment in sorted(_boundaries(state, rules)):
-        if state.upto < moment <= at:
-            state = _look(state, moment, "", rules)
-    return msgspec.structs.replace(state, upto=max(state.upto, at))
+    if at <= state.upto:
+        return state
+    upto = state.upto
+    for moment in sorted(one for one in _boundaries(state, rules, until=at) if upto < one <= at):
+        state = _look(state, moment, "", rules)
+    return msgspec.structs.replace(state, upto=at)
 
 
 def next_due(state: Lifecycle, rules: LifecycleRules) -> datetime | None:
@@ -168,7 +174,8 @@ def _active(state: Lifecycle, envelope: Envelope, at: datetime) -> Lifecycle:
 def _look(state: Lifecycle, at: datetime, because: str, rules: LifecycleRules) -> Lifecycle:
     """Enter the stage that holds at this moment, if it is another than before."""
     stage, rule, reason = _stage(state, at, rules)
-    state = msgspec.structs.replace(state, upto=max(state.upto, at))
+    if state.upto < at:
+        state = msgspec.structs.replace(state, upto=at)
     if state.now is not None and state.now.stage == stage:
         return state
     entry = StageEntry(stage, at, rule, because or reason)
@@ -186,7 +193,7 @@ def _stage(state: Lifecycle, at: datetime, rules: LifecycleRules) -> tuple[Stage
         return "lost", "not_active", state.last_because
     if state.warned_by is not None:
         return "at_risk", state.warned_by[0], state.warned_by[1]
-    if not state.holdings and at >= _silent_at(state, rules):
+    if not state.holdings and at >= _silent_at(state, rules, at):
         return "at_risk", "silence", state.last_because
     if state.regained_at is not None and at < state.regained_at + timedelta(days=rules.regained_days):
         return "regained", "back_after_lost", state.last_because
@@ -198,28 +205,32 @@ def _stage(state: Lifecycle, at: datetime, rules: LifecycleRules) -> tuple[Stage
     return "retained", "older_and_active", state.last_because
 
 
-def _boundaries(state: Lifecycle, rules: LifecycleRules) -> Iterator[datetime]:
-    """Every moment at which time alone may change the stage."""
+def _boundaries(state: Lifecycle, rules: LifecycleRules, until: datetime | None = None) -> Iterator[datetime]:
+    """Every moment at which time alone may change the stage; those after `until` may be other later ones."""
     if state.first_at is None or state.last_active is None:
         return
     acquired_until = _day_after(state.first_at)
     yield acquired_until
     yield acquired_until + timedelta(days=rules.developing_days)
     if not state.holdings:
-        yield _silent_at(state, rules)
+        yield _silent_at(state, rules, until)
         yield state.last_active + rules.active
     if state.regained_at is not None:
         yield state.regained_at + timedelta(days=rules.regained_days)
 
 
-def _silent_at(state: Lifecycle, rules: LifecycleRules) -> datetime:
-    """When a silence that begins now, or began, is longer than this customer's normal ones."""
+def _silent_at(state: Lifecycle, rules: LifecycleRules, until: datetime | None = None) -> datetime:
+    """When a silence that begins now, or began, is longer than this customer's normal ones.
+
+    Where that is after `until` in any case, some moment after it: what is normal need not be worked out.
+    """
     heard = max(state.last_active or NEVER, state.calmed_at or NEVER)
-    return heard + silence_after(state, rules)
+    earliest = heard + timedelta(days=rules.least_silence_days)
+    return earliest if until is not None and until < earliest else heard + silence_after(state, rules)
 
 
 def _day_after(at: datetime) -> datetime:
-    return datetime(at.year, at.month, at.day, tzinfo=at.tzinfo) + timedelta(days=1)
+    return datetime(at.year, at.month, at.day, tzinfo=at.tzinfo) + DAY
 
 
 def _median(counts: dict[int, int], total: int) -> float:

@@ -6,9 +6,10 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from events.touch import TouchRecorded
+from infra.aside import Aside
 from infra.feeds import Batch
 from infra.ids import new_id
 from infra.projector import READER, Fenced, Projector
@@ -247,3 +248,57 @@ def test_workers_side_by_side_with_merges_between_their_partitions_agree_in_the_
     assert failed == []
     everything = recorded(workspace)
     assert actual(workspace, everything) == expected(workspace, everything)
+
+
+def entries(workspace):
+    """The timeline by event: what PostgreSQL calls each row's place, new with every writing of it."""
+    with workspace.engine.connect() as connection:
+        return dict(connection.execute(text("SELECT key, ctid FROM timeline")).tuples().all())
+
+
+def test_a_late_event_leaves_the_entries_of_the_others_as_they_are(workspace):
+    (first,) = send(workspace, purchase("1", phone(), at=MONDAY))
+    fold(workspace)
+    before = entries(workspace)
+    (late,) = send(workspace, purchase("2", phone(), at=MONDAY - DAY))
+    fold(workspace)
+    assert entries(workspace).keys() == {first.event_id, late.event_id}
+    assert entries(workspace)[first.event_id] == before[first.event_id]
+
+
+@pytest.mark.parametrize("held", [1, 7, 25])
+def test_histories_that_are_too_long_to_be_held_together_are_folded_one_after_the_other(
+    workspace, monkeypatch, held
+):
+    monkeypatch.setattr("infra.projector.HELD", held)
+    for day in (0, 3, -2):  # the last of them is late
+        send(
+            workspace,
+            *(purchase(f"{day}:{n}", account(str(n % 5)), at=MONDAY + day * DAY) for n in range(30)),
+        )
+        fold(workspace)
+    everything = recorded(workspace)
+    assert actual(workspace, everything) == expected(workspace, everything)
+
+
+def test_a_late_event_that_finds_a_correction_not_delivered_yet_writes_all_entries_anew(workspace):
+    (touch,) = send(workspace, item("1", phone(), at=MONDAY, channel="voice", reason="billing"))
+    one = worker(workspace)
+    one.fold(batch(recorded(workspace)))
+    (late,) = send(workspace, purchase("2", phone(), at=MONDAY - DAY))
+    send(workspace, item("3", type="touch.corrected", touch_id=touch.event_id, reason="roaming"))
+    one.fold(batch([e for e in recorded(workspace) if e.event_id == late.event_id]))
+    assert b"roaming" in bytes(rows(workspace, "timeline")[touch.event_id].data)
+    assert actual(workspace, recorded(workspace)) == expected(workspace, recorded(workspace))
+
+
+def test_what_was_set_aside_after_it_was_folded_goes_with_the_next_late_event(workspace):
+    (bad,) = send(workspace, purchase("1", phone(), at=MONDAY))
+    fold(workspace)
+    aside = Aside(workspace.engine, workspace.quarantine, workspace.clock, READER)
+    assert aside.event(bad.event_id, "projector_hung", "it did not come to an end")
+    (late,) = send(workspace, purchase("2", phone(), at=MONDAY - DAY))
+    fold(workspace)
+    assert entries(workspace).keys() == {late.event_id}
+    (seen,) = rows(workspace, "customer_360").values()
+    assert seen.value["USD"].purchases == 1
