@@ -2,32 +2,45 @@
 
 import threading
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import structlog
 from confluent_kafka import KafkaException, Producer
 from prometheus_client import Counter
+from psycopg.sql import SQL, Identifier
 from sqlalchemy import Connection, Engine, select, text
 
 from events.topics import events_topic, family_topic, family_topics
-from infra.database import unavailable
+from infra.database import driver, unavailable
 from infra.heart import Heart
 from infra.messages import Message, from_row
 from infra.telemetry import LAG
 from infra.topics_admin import PROMPT, forget, topic_ids
 from models.errors import Unavailable
-from models.tables.journal import WRITTEN, journal, journal_head
+from models.tables.journal import WRITTEN, journal_head
 from models.tables.readers import relay_checkpoint
 
 log = structlog.get_logger()
-BATCH = 5_000
+BATCH = 2_000
+"""Rows read at a time: while they become messages, the broker takes those before."""
+UNACKNOWLEDGED = 20_000
+"""Most messages under way: memory is bounded, and requests, each of one partition, are still large."""
+UNACKNOWLEDGED_KB = 64 * 1024
+STEP_SECONDS = 1.0
+"""So long a step reads on; then all that is under way is waited for, and noted."""
+PATIENCE_SECONDS = 30.0
+"""Longest step; a parent's patience with a relay that waits is a little longer."""
 IDLE_SECONDS = 0.05
 WAIT_SECONDS = 1.0
 LOOK_SECONDS = 2.0
 """Between two looks whether the topics are still those that were filled."""
 SETTLE_SECONDS = 3.0
 """A broker tells of a topic made anew before it lets go of the old one's files; what it takes meanwhile is lost."""
+_IDS = ("event_id", "customer")
+_ROWS = SQL("SELECT {} FROM journal WHERE position > %s ORDER BY position LIMIT %s").format(
+    SQL(", ").join(SQL("{}::text" if name in _IDS else "{}").format(Identifier(name)) for name in WRITTEN)
+)
+"""Ids as text, as messages have them: the driver need not build UUIDs."""
 SENT = Counter("touchstone_relayed_total", "Journal events sent to Kafka")
 
 
@@ -40,13 +53,7 @@ class Relay:
     def __init__(self, engine: Engine, bootstrap: str, prefix: str, heart: Heart | None = None) -> None:
         self._engine, self._bootstrap, self._prefix = engine, bootstrap, prefix
         self._heart = heart or Heart()
-        self._producer = Producer({
-            "bootstrap.servers": bootstrap, "enable.idempotence": True, "acks": "all", "linger.ms": 5,
-            "partitioner": "murmur2_random", "queue.buffering.max.messages": 200_000,
-            "message.max.bytes": 1_000_000, **PROMPT, "log_level": 3,
-            # With more under way, a batch that a broker lost was told as delivered when a later one arrived.
-            "max.in.flight.requests.per.connection": 1,
-        })  # fmt: skip
+        self._producer = _producer(bootstrap)
         self._topic = events_topic(prefix)
         self._known = ""
         self._sent: dict[tuple[str, int], int] = {}
@@ -87,27 +94,23 @@ class Relay:
         return now
 
     def step(self, topics: str) -> int:
-        """Send one batch to these topics and move the checkpoint; how many journal events it had."""
+        """Send to these topics for about a second, and move the checkpoint; how many journal events it were.
+
+        The lock is held until all is acknowledged or given up: no other relay sends what is under way here.
+        """
         with unavailable(), self._engine.begin() as connection:
-            position = self._checkpoint(connection, topics)
-            rows = connection.execute(
-                select(*(journal.c[name] for name in WRITTEN))
-                .where(journal.c.position > position)
-                .order_by(journal.c.position)
-                .limit(BATCH)
-            ).all()
-            if rows:
-                self._send([from_row(row) for row in rows])
+            before = self._checkpoint(connection, topics)
+            position = self._send(connection, before)
+            if position > before:
                 connection.execute(
                     text("UPDATE relay_checkpoint SET position = :position WHERE topic = :topic"),
-                    {"position": rows[-1][0], "topic": self._topic},
+                    {"position": position, "topic": self._topic},
                 )
-                SENT.inc(len(rows))
-                position = rows[-1][0]
+                SENT.inc(position - before)
             LAG.labels("relay", "0").set(
                 connection.execute(select(journal_head.c.position)).scalar_one() - position
             )
-            return len(rows)
+            return position - before
 
     def _checkpoint(self, connection: Connection, topics: str) -> int:
         """Where to go on, locked against a second relay; if a topic is new, all are filled from the beginning."""
@@ -129,36 +132,90 @@ class Relay:
         )
         return 0
 
-    def _send(self, messages: Sequence[Message]) -> None:
-        failed: list[str] = []
+    def _send(self, connection: Connection, position: int) -> int:
+        """Send what comes after a position; the last position that is acknowledged, with all before it.
 
-        def told(error: Any, message: Any) -> None:
-            if error is not None:
-                failed.append(error.str())
-            elif message.offset() is None:
-                failed.append("the broker did not say where it lies")
-            else:
-                self._sent[message.topic(), message.partition()] = message.offset()
-
+        Rows are read and sent while those before them are still under way. If one message fails, all that are
+        under way are given up, so that whoever begins again at the checkpoint disturbs no order.
+        """
+        under_way = _UnderWay(self._producer, self._sent)
+        until = time.monotonic() + STEP_SECONDS
         try:
-            for message in messages:
-                for key in message.keys:
-                    self._produce(self._topic, key, message, told)
-                self._produce(family_topic(self._prefix, message.family), message.keys[0], message, told)
-            left = self._producer.flush(30)
-        except KafkaException as error:
-            raise Unavailable(f"Kafka does not take events: {error.args[0].str()}") from None
-        if failed or left:
+            while rows := _after(connection, position):
+                for row in rows:
+                    message = from_row(row)
+                    for key in message.keys:
+                        under_way.add(self._topic, key, message)
+                    under_way.add(family_topic(self._prefix, message.family), message.keys[0], message)
+                position = rows[-1][0]
+                if len(rows) < BATCH or time.monotonic() >= until:
+                    break
+                under_way.check()
+            under_way.finish()
+        except BaseException:
             self._producer.purge()
-            raise Unavailable(f"Kafka did not take {len(failed) + left} messages: {failed[:1]}")
+            self._producer = _producer(self._bootstrap)  # an idempotent one may be beyond help after an error
+            raise
+        return position
 
-    def _produce(self, topic: str, key: bytes, message: Message, told: Any) -> None:
+
+def _producer(bootstrap: str) -> Producer:
+    return Producer({
+        "bootstrap.servers": bootstrap, "enable.idempotence": True, "acks": "all",
+        "partitioner": "murmur2_random", "message.max.bytes": 1_000_000, **PROMPT, "log_level": 3,
+        "queue.buffering.max.messages": UNACKNOWLEDGED, "queue.buffering.max.kbytes": UNACKNOWLEDGED_KB,
+        "linger.ms": 50,  # fewer, larger requests; the flush that ends a step does not wait for it
+        # With more under way, a batch that a broker lost was told as delivered when a later one arrived.
+        "max.in.flight.requests.per.connection": 1,
+    })  # fmt: skip
+
+
+class _UnderWay:
+    """The messages of one step on their way to the broker; `sent` learns where the last of each partition lies."""
+
+    def __init__(self, producer: Producer, sent: dict[tuple[str, int], int]) -> None:
+        self._producer, self._sent = producer, sent
+        self._failed: list[str] = []
+        self._deadline = time.monotonic() + PATIENCE_SECONDS
+
+    def add(self, topic: str, key: bytes, message: Message) -> None:
+        """Hand a message to the producer, as soon as that has room. Raises `Unavailable`."""
+        headers: Any = message.headers  # the client's type would have None among the values
         while True:
             try:
-                self._producer.produce(
-                    topic, message.value, key, headers=list(message.headers), on_delivery=told
-                )
+                self._producer.produce(topic, message.value, key, headers=headers, on_delivery=self._told)
             except BufferError:
-                self._producer.poll(0.05)
+                self.check(0.05)
+            except KafkaException as error:
+                raise Unavailable(f"Kafka does not take events: {error.args[0].str()}") from None
             else:
                 return
+
+    def check(self, wait: float = 0.0) -> None:
+        """Hear what became of messages, if need be after a while. Raises `Unavailable` if one failed."""
+        self._producer.poll(wait)
+        self._expect(time.monotonic() < self._deadline)
+
+    def finish(self) -> None:
+        """Wait until all are acknowledged. Raises `Unavailable` if they are not."""
+        left = self._producer.flush(max(0.0, self._deadline - time.monotonic()))
+        self._expect(not left)
+
+    def _expect(self, in_time: bool) -> None:
+        if self._failed or not in_time:
+            count = len(self._failed) + len(self._producer)
+            raise Unavailable(f"Kafka did not take up to {count} messages: {self._failed[:1]}")
+
+    def _told(self, error: Any, message: Any) -> None:
+        if error is not None:
+            self._failed.append(error.str())
+        elif (offset := message.offset()) is None:
+            self._failed.append("the broker did not say where it lies")
+        else:
+            self._sent[message.topic(), message.partition()] = offset
+
+
+def _after(connection: Connection, position: int) -> list[tuple[Any, ...]]:
+    """The journal's next rows as the driver has them: SQLAlchemy's take twice as long."""
+    with driver(connection).cursor(binary=True) as cursor:
+        return cursor.execute(_ROWS, (position, BATCH)).fetchall()

@@ -8,9 +8,11 @@ from collections import defaultdict
 from itertools import pairwise
 
 import pytest
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from sqlalchemy import select, text
 
+import infra.relay
 from events.asyncapi import ALWAYS, HEADERS
 from events.topics import events_topic, family_topic
 from infra.feeds import KafkaFeed
@@ -18,6 +20,7 @@ from infra.messages import from_row, to_envelope
 from infra.projector import Projector
 from infra.relay import Relay
 from infra.topics_admin import create_topics, topic_id
+from models.errors import Unavailable
 from models.projections.catalogue import projections
 from models.tables.journal import COLUMNS, journal
 from models.tables.readers import reader_position
@@ -143,6 +146,55 @@ def test_a_relay_that_died_before_its_checkpoint_repeats_and_loses_nothing(kafka
     assert max(highest.values()) == busy.journal.head()
 
 
+def test_what_is_read_while_much_is_under_way_keeps_its_order(kafka, busy, topics, monkeypatch):
+    """Rows come few at a time and the producer has hardly any room: one step sends all, each once."""
+    monkeypatch.setattr(infra.relay, "BATCH", 7)
+    monkeypatch.setattr(infra.relay, "UNACKNOWLEDGED", 10)
+    monkeypatch.setattr(infra.relay, "STEP_SECONDS", 60.0)  # a client's first request may take a second
+    one = relay(busy, kafka)
+    assert one.step(one.topics()) == busy.journal.head()
+    expect_each_once(read_topic(kafka.bootstrap, topics, sent_count(busy)), recorded(busy))
+
+
+def test_what_was_under_way_when_a_step_failed_is_sent_again_in_order(kafka, busy, topics, monkeypatch):
+    """Some of it may be with the broker all the same: then it comes twice, and nothing before its time."""
+    monkeypatch.setattr(infra.relay, "BATCH", 7)
+    one, rows = relay(busy, kafka), iter(range(3))
+    read = infra.relay._after
+    with monkeypatch.context() as broken:
+        broken.setattr(infra.relay, "_after", lambda *asked: read(*asked) if next(rows) < 2 else lost())
+        with pytest.raises(Unavailable):
+            one.step(one.topics())
+    assert checkpoint(busy) == 0
+    assert one.step(one.topics()) == busy.journal.head() == checkpoint(busy)
+    highest, seen = defaultdict(int), set()
+    for message in read_topic(kafka.bootstrap, topics, count_in(kafka.bootstrap, topics)):
+        position, part = int(headers(message)["ts_position"]), message.partition()
+        if (message.key(), position) not in seen:
+            assert position >= highest[part]
+            highest[part] = position
+        seen.add((message.key(), position))
+    assert len(seen) == sent_count(busy)
+
+
+def lost():
+    raise Unavailable("the database is gone")
+
+
+def checkpoint(workspace):
+    """Up to where the relay knows to have sent; 0 before its first step."""
+    with workspace.engine.connect() as connection:
+        return connection.execute(text("SELECT position FROM relay_checkpoint")).scalar() or 0
+
+
+def expect_each_once(messages, wanted):
+    """All of these events, each once under a key, in the journal's order on each partition."""
+    places = [(one.partition(), int(headers(one)["ts_position"])) for one in messages]
+    assert places == sorted(places)
+    assert len({(one.key(), place) for one, place in zip(messages, places, strict=True)}) == len(messages)
+    assert {position for _, position in places} == {one.position for one in wanted}
+
+
 @pytest.mark.parametrize("family", ["", "touch"], ids=["the events", "a family"])
 def test_a_topic_deleted_and_made_anew_is_filled_again_in_order_while_the_relay_runs(
     kafka, busy, topics, family
@@ -164,18 +216,24 @@ def test_a_topic_deleted_and_made_anew_is_filled_again_in_order_while_the_relay_
     finally:
         stop.set()
         running.join(60)
-    positions = [(one.partition(), int(headers(one)["ts_position"])) for one in messages]
-    assert positions == sorted(set(positions))
-    assert {position for _, position in positions} == {one.position for one in wanted}
+    expect_each_once(messages, wanted)
 
 
 def until_filled(kafka, topic, count):
     """All that is on a topic, as soon as it is so much."""
     deadline = time.monotonic() + 60
-    while count_in(kafka.bootstrap, topic) != count:
+    while counted(kafka, topic) != count:
         assert time.monotonic() < deadline, f"{topic} is not filled"
         time.sleep(0.1)
     return read_topic(kafka.bootstrap, topic, count)
+
+
+def counted(kafka, topic):
+    """How many messages a topic holds; None while a new partition has no leader yet."""
+    try:
+        return count_in(kafka.bootstrap, topic)
+    except KafkaException:
+        return None
 
 
 def remake(kafka, workspace, topic):

@@ -1,12 +1,12 @@
 """A relay that dies at the worst moment: its events are with the broker, its checkpoint is not written.
 
-Run as a process of its own; it sends one batch of at least a few events and is gone.
+Run as a process of its own; it sends what a step finds, at least one event, and is gone.
 """
 
 import os
-from collections.abc import Sequence
 
-from infra.messages import Message
+from sqlalchemy import Connection
+
 from infra.relay import Relay
 from infra.settings import Settings
 from infra.workspace import open_workspace
@@ -17,9 +17,11 @@ DIED = 9
 class CrashingRelay(Relay):
     """Everything as usual, until the broker has acknowledged."""
 
-    def _send(self, messages: Sequence[Message]) -> None:
-        super()._send(messages)
-        os._exit(DIED)
+    def _send(self, connection: Connection, position: int) -> int:
+        acknowledged = super()._send(connection, position)
+        if acknowledged > position:
+            os._exit(DIED)
+        return acknowledged
 
 
 def main() -> None:
