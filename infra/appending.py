@@ -1,7 +1,6 @@
 """One turn at the journal: dedupe, revisions, identity and positions, all under its lock."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 
 import msgspec
 from sqlalchemy import Connection, select, text
@@ -14,19 +13,23 @@ from infra.clock import Clock
 from infra.database import among, copy_rows
 from infra.ids import new_id
 from infra.item import EVENT_ID, Accepted, Draft, Duplicate, IdentifierValues, Item, Stale, Verdict
+from infra.together import together
 from models.domain.identity import Register
-from models.tables.journal import NO_IDENTIFIERS, WRITTEN, journal, journal_head
+from models.tables.journal import NO_IDENTIFIERS, WRITTEN, journal
 
 _encode = msgspec.json.Encoder().encode
 
-# Built once: putting a statement together costs as much as asking it.
-_LOCK = select(journal_head.c.position, journal_head.c.recorded_at).with_for_update()
+_LOCK = "SELECT position, recorded_at FROM journal_head FOR UPDATE"
 _MOVE = text("UPDATE journal_head SET position = :position, recorded_at = :recorded_at")
 # One by one through the index: a join of a thousand would rather read the whole journal.
-_RECORDED = text(
+_RECORDED = (
     "SELECT j.source, j.source_id, j.event_id, j.digest, j.customer "
-    "FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS k(source, source_id) CROSS JOIN LATERAL "
+    "FROM unnest(%(sources)s::text[], %(ids)s::text[]) AS k(source, source_id) CROSS JOIN LATERAL "
     "(SELECT * FROM journal WHERE source = k.source AND source_id = k.source_id LIMIT 1) AS j"
+)
+_REVISIONS = (
+    "SELECT k.stream, coalesce((SELECT max(revision) FROM journal j WHERE j.stream = k.stream"
+    " AND j.stream <> ''), 0) FROM unnest(%(streams)s::text[]) AS k(stream)"
 )
 
 
@@ -36,9 +39,7 @@ def append(connection: Connection, items: Sequence[Item], clock: Clock) -> list[
     The lock is a statement of its own, so that a poller never skips a row.
     """
     with tracing.span("append", links=(d.trace for item in items for d in item.drafts), items=len(items)):
-        position, last = connection.execute(_LOCK).one()
-        recorded_at = max(clock.now(), last)
-        section = _Section(connection, items, position, recorded_at)
+        section = _Section(connection, items, clock)
         verdicts = [section.take(item) for item in items]
         section.write()
         return verdicts
@@ -47,15 +48,26 @@ def append(connection: Connection, items: Sequence[Item], clock: Clock) -> list[
 class _Section:
     """One turn at the journal: what was loaded, and what will be written."""
 
-    def __init__(
-        self, connection: Connection, items: Sequence[Item], position: int, recorded_at: datetime
-    ) -> None:
-        self._connection, self._start, self._position, self._now = connection, position, position, recorded_at
+    def __init__(self, connection: Connection, items: Sequence[Item], clock: Clock) -> None:
+        self._connection = connection
         drafts = [draft for item in items for draft in item.drafts]
-        self._seen = _recorded(connection, drafts)
-        self._revisions = _revisions(connection, {draft.stream for draft in drafts if draft.stream})
         shown = [draft.identifiers for draft in drafts if draft.identifiers]
-        self._register = identity_store.load(connection, shown) if shown else Register()
+        streams = sorted({draft.stream for draft in drafts if draft.stream})
+        with together(connection) as ask:
+            head = ask(_LOCK)
+            recorded = ask(
+                _RECORDED, {"sources": [d.source for d in drafts], "ids": [d.source_id for d in drafts]}
+            )
+            revisions = ask(_REVISIONS, {"streams": streams}) if streams else None
+            links = ask(identity_store.LINKS, identity_store.named(shown)) if shown else None
+        ((self._position, last),) = head.fetchall()
+        self._now = max(clock.now(), last)
+        self._seen = {
+            (source, source_id): (event_id, digest, customer or "")
+            for source, source_id, event_id, digest, customer in recorded
+        }
+        self._revisions: dict[str, int] = dict(revisions.fetchall()) if revisions else {}
+        self._register = identity_store.load(connection, shown, links) if links else Register()
         self._before = identity_store.remember(self._register)
         self._sealed: dict[tuple[str, str, str], IdentifierValues] = {}
         self._rows: list[tuple[object, ...]] = []
@@ -174,30 +186,3 @@ def _customers_of(connection: Connection, events: Iterable[str]) -> dict[str, st
         select(journal.c.event_id, journal.c.customer).where(among(journal.c.event_id, ids))
     )
     return {str(event_id): str(customer) for event_id, customer in found if customer}
-
-
-def _recorded(
-    connection: Connection, drafts: Iterable[Draft]
-) -> dict[tuple[str, str], tuple[str, bytes, str]]:
-    """What is in the journal already under these sources and ids."""
-    pairs = [(draft.source, draft.source_id) for draft in drafts]
-    rows = connection.execute(
-        _RECORDED, {"sources": [pair[0] for pair in pairs], "ids": [pair[1] for pair in pairs]}
-    )
-    return {
-        (source, source_id): (str(event_id), bytes(digest), str(customer) if customer else "")
-        for source, source_id, event_id, digest, customer in rows.all()
-    }
-
-
-def _revisions(connection: Connection, streams: set[str]) -> dict[str, int]:
-    if not streams:
-        return {}
-    rows = connection.execute(
-        text(
-            "SELECT k.stream, coalesce((SELECT max(revision) FROM journal j WHERE j.stream = k.stream"
-            " AND j.stream <> ''), 0) FROM unnest(CAST(:streams AS text[])) AS k(stream)"
-        ),
-        {"streams": sorted(streams)},
-    )
-    return {str(stream): int(revision) for stream, revision in rows.all()}

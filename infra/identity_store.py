@@ -3,11 +3,12 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, select, text
 
 from events.envelope import IdentifierRef
-from infra.database import among, copy_rows
+from infra.database import among, copy_rows, driver
 from infra.item import IdentifierValues
 from models.domain.identity import Key, Known, Register
 from models.tables.identity import customer, identifier
@@ -15,18 +16,19 @@ from models.tables.identity import customer, identifier
 STREAM = "identity-"
 """What the name of a customer's identity stream begins with."""
 
-_KEYS = "unnest(CAST(:kinds AS text[]), CAST(:issuers AS text[]), CAST(:hashes AS text[])) AS k(kind, issuer, hash)"
+_KEYS = "unnest(%(kinds)s::text[], %(issuers)s::text[], %(hashes)s::text[]) AS k(kind, issuer, hash)"
 # One by one through the indexes: a join of a thousand would rather read the whole table.
 _IDENTIFIER = (
     "LATERAL (SELECT * FROM identifier WHERE kind = k.kind AND issuer = k.issuer AND hash = k.hash LIMIT 1) i"
 )
-_LINKS = text(
+LINKS = (
     "SELECT i.kind, i.issuer, i.hash, i.blocked, i.strangers, s.id, s.since, s.revision "
     f"FROM {_KEYS} CROSS JOIN {_IDENTIFIER} "
     "CROSS JOIN LATERAL (SELECT survivor FROM customer WHERE id = i.customer LIMIT 1) AS c "
     "CROSS JOIN LATERAL (SELECT * FROM customer WHERE id = c.survivor LIMIT 1) AS s"
 )
-_UNKNOWN = text(
+"""What these identifiers (`named`) lead to, for `load`."""
+_UNKNOWN = (
     f"SELECT k.kind, k.issuer, k.hash FROM {_KEYS} LEFT JOIN {_IDENTIFIER} ON true WHERE i.key_id IS NULL"
 )
 
@@ -45,16 +47,20 @@ class Before:
         return self.customers.get(stream.removeprefix(STREAM), 0)
 
 
-def load(connection: Connection, shown: Collection[Sequence[IdentifierRef]]) -> Register:
-    """The register for identifiers as they were shown together, event by event.
+def named(shown: Iterable[Sequence[IdentifierRef]]) -> dict[str, list[str]]:
+    """The values with which `LINKS` is asked about identifiers that were shown together, event by event."""
+    return _columns({ref.key for together in shown for ref in together})
+
+
+def load(
+    connection: Connection, shown: Collection[Sequence[IdentifierRef]], links: Iterable[tuple[Any, ...]]
+) -> Register:
+    """The register for identifiers as they were shown together, event by event; `links` is what they lead to.
 
     All other identifiers of a customer are only known where something may be learnt about that customer.
     """
-    keys = list({ref.key for together in shown for ref in together})
     register = Register()
-    for kind, issuer, digest, blocked, strangers, survivor, since, revision in connection.execute(
-        _LINKS, _columns(keys)
-    ):
+    for kind, issuer, digest, blocked, strangers, survivor, since, revision in links:
         key = (kind, issuer, digest)
         register.links[key] = str(survivor)
         if blocked:
@@ -245,11 +251,15 @@ def _survivor(register: Register, one: str) -> str:
 
 
 def survivors(connection: Connection, customers: Iterable[str]) -> dict[str, str]:
-    """Whom each of these customers is now."""
+    """Whom those of these customers are now that were absorbed by others; the rest are who they were."""
     wanted = list(customers)
     if not wanted:
         return {}
-    rows = connection.execute(select(customer.c.id, customer.c.survivor).where(among(customer.c.id, wanted)))
+    rows = connection.execute(
+        select(customer.c.id, customer.c.survivor).where(
+            among(customer.c.id, wanted), customer.c.survivor != customer.c.id
+        )
+    )
     return {str(one): str(survivor) for one, survivor in rows}
 
 
@@ -258,5 +268,4 @@ def unknown(connection: Connection, keys: Iterable[Key]) -> set[Key]:
     wanted = list(keys)
     if not wanted:
         return set()
-    rows = connection.execute(_UNKNOWN, _columns(wanted))
-    return {(kind, issuer, digest) for kind, issuer, digest in rows}
+    return set(driver(connection).execute(_UNKNOWN, _columns(wanted)).fetchall())

@@ -140,9 +140,8 @@ class Pull:
         while page := frozen(connection, self.listed.list_id, ["member"], after=after, limit=PAGE):
             after = page[-1][0]
             survivors = identity_store.survivors(connection, [row.customer for _, row in page])
-            stand = {
-                one.customer: one for chunk in standings.at(now, set(survivors.values())) for one in chunk
-            }
+            now_are = {survivors.get(row.customer, row.customer) for _, row in page}
+            stand = {one.customer: one for chunk in standings.at(now, now_are) for one in chunk}
             complaints = standings.complaints(stand.values())
             for _, row in page:
                 who = survivors.get(row.customer, row.customer)

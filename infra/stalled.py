@@ -31,13 +31,17 @@ def end_whoever_blocks(engine: Engine) -> None:
 
     @event.listens_for(engine, "handle_error")
     def freed(context: Any) -> None:
-        if not isinstance(context.original_exception, LockNotAvailable):
-            return
-        try:
-            with engine.connect() as connection:
-                ended = connection.execute(_END, {"seconds": STALLED_SECONDS}).all()
-        except SQLAlchemyError as error:
-            log.warning("stalled writers not looked for", why=type(error).__name__)
-            return
-        if ended:
-            log.error("stalled writers ended", sessions=len(ended))
+        if isinstance(context.original_exception, LockNotAvailable):
+            end_silent(engine)
+
+
+def end_silent(engine: Engine) -> None:
+    """End the sessions that hold locks and wait for a client that says nothing."""
+    try:
+        with engine.connect() as connection:
+            ended = connection.execute(_END, {"seconds": STALLED_SECONDS}).all()
+    except SQLAlchemyError as error:
+        log.warning("stalled writers not looked for", why=type(error).__name__)
+        return
+    if ended:
+        log.error("stalled writers ended", sessions=len(ended))
