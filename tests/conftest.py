@@ -47,7 +47,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalKafka]:
     try:
         yield broker
     finally:
-        broker.stop()
+        broker.remove()
 
 
 @pytest.fixture

@@ -93,12 +93,12 @@ class Program:
                 raise StartFailed(f"{self.title} gave no answer within {seconds:.0f} s; {self.last_words()}")
             time.sleep(POLL_SECONDS)
 
-    def stop(self) -> None:
-        """Stop it, politely first; does nothing if it does not run."""
+    def stop(self, *, politely: bool = True) -> None:
+        """Stop it, politely first unless all that it holds is to go; does nothing if it does not run."""
         process = self.find()
         if process is None:
             return
-        for number, seconds in self.stop_with:
+        for number, seconds in self.stop_with if politely else self.stop_with[-1:]:
             try:
                 process.send_signal(number)
                 process.wait(seconds)

@@ -36,7 +36,7 @@ def _killed(system: Rig, _: bool) -> None:
 
 def _frozen(system: Rig, long: bool) -> None:
     with system.frozen(server_process(system.kafka).pid):
-        time.sleep(30 if long else 7)
+        time.sleep(30 if long else 5)
 
 
 def _away(system: Rig, long: bool) -> None:
