@@ -76,8 +76,8 @@ def measure(ground: Ground, say: Callable[[str], None]) -> Path:
             f"{sizes.batch_events:,} touches of {sizes.people:,} customers whom the process has met before, each with "
             f"a note to seal; {IN_FLIGHT} requests in flight. A phone met for the first time since the start takes "
             "longer, as it must be parsed. The bare parts, in one process without HTTP: normalise and hash the "
-            "identifiers, resolve them in one SELECT, seal and encode, COPY the vault's keys and the journal's rows, a commit "
-            "a batch; no validation, no duplicates, no verdicts. Each of them has the same core to itself, the "
-            "database the other.",
+            "identifiers, resolve them in one SELECT, seal and encode, COPY the vault's keys and the journal's rows, "
+            "a commit a batch; no validation, no duplicates, no verdicts. Each of them has the same core to itself, "
+            "the database the other.",
         ],
     )  # fmt: skip
