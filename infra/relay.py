@@ -162,7 +162,7 @@ class Relay:
 def _producer(bootstrap: str) -> Producer:
     return Producer({
         "bootstrap.servers": bootstrap, "enable.idempotence": True, "acks": "all",
-        "partitioner": "murmur2_random", "message.max.bytes": 1_000_000, **PROMPT, "log_level": 3,
+        "partitioner": "murmur2_random", "message.max.bytes": 1_000_000, **PROMPT,
         "queue.buffering.max.messages": UNACKNOWLEDGED, "queue.buffering.max.kbytes": UNACKNOWLEDGED_KB,
         "linger.ms": 50,  # fewer, larger requests; the flush that ends a step does not wait for it
         # With more under way, a batch that a broker lost was told as delivered when a later one arrived.

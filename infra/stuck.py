@@ -28,7 +28,7 @@ class StuckWatch:
     """Watches one member of a consumer group, from a thread of its own."""
 
     def __init__(self, bootstrap: str, topic: str, group: str, member: str) -> None:
-        self._admin = AdminClient({"bootstrap.servers": bootstrap, **PROMPT, "log_level": 0})
+        self._admin = AdminClient({"bootstrap.servers": bootstrap, **PROMPT})
         self._topic, self._group, self._member = topic, group, member
         self._places: dict[int, int] = {}
         self._busy, self._done = False, threading.Event()

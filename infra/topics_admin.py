@@ -12,8 +12,11 @@ from events.topics import PARTITIONS, events_topic, family_topic, intake_topic
 from models.errors import Refused, Unavailable
 
 TIMEOUT = 15.0
-PROMPT: Mapping[str, str | int] = {"socket.timeout.ms": 10_000}
-"""For every client of librdkafka: a connection that gives no answer is replaced before anybody has lost patience."""
+PROMPT: Mapping[str, str | int] = {"socket.timeout.ms": 10_000, "log_level": 0}
+"""For every client of librdkafka: a connection that gives no answer is replaced before anybody has lost patience.
+
+What it would write to stderr is no JSON; what it could not do, we say ourselves.
+"""
 SEEN_SECONDS = 0.05
 """Between two looks whether a new topic is known."""
 INTAKE_HOURS = 24
@@ -64,7 +67,7 @@ def create_topics(bootstrap: str, prefix: str, replication: int | None = None) -
     Without a replication, as many replicas as there are brokers, three at most. Raises `Unavailable`, or
     `Refused` where Kafka does not make one.
     """
-    admin = AdminClient({"bootstrap.servers": bootstrap, **PROMPT, "log_level": 3})
+    admin = AdminClient({"bootstrap.servers": bootstrap, **PROMPT})
     try:
         known = admin.list_topics(timeout=TIMEOUT)
     except KafkaException as error:
@@ -105,7 +108,7 @@ def _until_seen(admin: AdminClient, bootstrap: str, names: list[str]) -> None:
 
 def odd_topics(bootstrap: str, prefix: str) -> dict[str, str]:
     """Topics that are there with another number of partitions than they should have, and what is wrong."""
-    admin = AdminClient({"bootstrap.servers": bootstrap, **PROMPT, "log_level": 3})
+    admin = AdminClient({"bootstrap.servers": bootstrap, **PROMPT})
     try:
         known: Mapping[str, TopicMetadata] = admin.list_topics(timeout=TIMEOUT).topics
     except KafkaException as error:
@@ -124,7 +127,7 @@ def topic_id(bootstrap: str, topic: str) -> str:
 
 def topic_ids(bootstrap: str, topics: Collection[str]) -> dict[str, str]:
     """The broker's own ids of topics by name. Raises `Unavailable`, also where one of them is missing."""
-    admin = AdminClient({"bootstrap.servers": bootstrap, **PROMPT, "log_level": 3})
+    admin = AdminClient({"bootstrap.servers": bootstrap, **PROMPT})
     try:
         asked = admin.describe_topics(TopicCollection(list(topics)), request_timeout=TIMEOUT)
         return {name: str(described.result(TIMEOUT).topic_id) for name, described in asked.items()}
@@ -134,7 +137,7 @@ def topic_ids(bootstrap: str, topics: Collection[str]) -> dict[str, str]:
 
 def forget(bootstrap: str, upto: Mapping[tuple[str, int], int]) -> None:
     """Delete the records of partitions, (topic, number), up to an offset, where there are so many. Or `Unavailable`."""
-    admin = AdminClient({"bootstrap.servers": bootstrap, **PROMPT, "log_level": 3})
+    admin = AdminClient({"bootstrap.servers": bootstrap, **PROMPT})
     places = [TopicPartition(topic, part, offset + 1) for (topic, part), offset in upto.items()]
     for deleted in (admin.delete_records(places, request_timeout=TIMEOUT) if places else {}).values():
         try:
