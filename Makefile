@@ -29,10 +29,15 @@ check: .venv/installed  ## The fast part of test: lint, types, import rules
 faults: .venv/installed  ## All fault tests in their long form, two hours (FAULT_SEED=N repeats a run)
 	FAULTS=long FAULTS_REPORT=$(if $(ARGS),,docs/faults.md) $(BIN)/python -m pytest tests/faults tests/property $(ARGS)
 
-bench: .venv/installed  ## Measure everything beside its bare parts and the alternatives (ARGS=--quick tries it)
+.venv-bench/installed: bench/rivals/requirements.lock
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r bench/rivals/requirements.lock
+	@touch $@
+
+bench: .venv/installed .venv-bench/installed  ## Measure everything beside its bare parts and the alternatives (ARGS=--quick tries it)
 	$(BIN)/python -m bench $(ARGS)
 
-bench-large: .venv/installed  ## The same, with a journal of ten million events
+bench-large: .venv/installed .venv-bench/installed  ## The same, with a journal of ten million events
 	$(BIN)/python -m bench --large $(ARGS)
 
 schemas: .venv/installed  ## Write the generated contract anew: JSON Schemas, AsyncAPI, catalogue page
