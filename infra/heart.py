@@ -49,7 +49,10 @@ class Pulse(Struct, frozen=True, kw_only=True):
 
 
 class Heart:
-    """The process's side. One thread beats, one works; without a parent it beats for itself alone."""
+    """The process's side. One thread beats, one works, and any may have questions open (`asking`).
+
+    Without a parent it beats for itself alone.
+    """
 
     def __init__(self, path: Path | None = None) -> None:
         if path is None:

@@ -12,7 +12,10 @@ SUSPECT_SECONDS = 5.0
 SILENT_SECONDS = 15.0
 """Between two beats."""
 WAITING_SECONDS = 40.0
-"""For an answer: a half-open connection never gives one. Longer than any time-out of a client library."""
+"""For an answer, the oldest of several: a half-open connection never gives one.
+
+Longer than any time-out of a client library.
+"""
 STARTING_SECONDS = 90.0
 """Until the first beat."""
 STUCK = 75

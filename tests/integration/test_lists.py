@@ -23,6 +23,7 @@ from services.api import lists, problems
 from services.api.security import Guard
 from tests.support.folding import fold, rows
 from tests.support.sending import account, email, item, phone, purchase, send
+from tests.support.workspaces import ruled
 
 AS_OF = datetime(2025, 7, 1, tzinfo=UTC)
 PHONE, MAIL = "+1 415 555 2671", "planted@example.com"
@@ -43,11 +44,8 @@ legal_basis = {sms = "contract", email = "contract"}
 @pytest.fixture
 def workspace(settings, clock, tmp_path):
     """A workspace whose rules allow text messages and mail."""
-    path = tmp_path / "rules.toml"
-    path.write_text(RULES)
-    opened = open_workspace(settings.model_copy(update={"workspace": path}), clock)
-    yield opened
-    opened.close()
+    with ruled(settings, clock, tmp_path, RULES) as opened:
+        yield opened
 
 
 @pytest.fixture

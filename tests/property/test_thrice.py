@@ -13,7 +13,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from infra.projector import Projector
-from infra.workspace import open_workspace
 from models.projections.catalogue import projections
 from tests.support.clock import MONDAY
 from tests.support.disorder import KINDS, POOL, PUT_RIGHT, WHICH, Sender, happenings
@@ -21,7 +20,7 @@ from tests.support.folding import fold
 from tests.support.lanes import Lanes
 from tests.support.readings import Readings
 from tests.support.sending import send
-from tests.support.workspaces import empty
+from tests.support.workspaces import empty, ruled
 
 WORLDS = 500 if os.environ.get("FAULTS", "") == "long" else 8
 LANES = 3
@@ -43,11 +42,8 @@ holdout = 0.0
 @pytest.fixture
 def workspace(settings, clock, tmp_path):
     """A workspace whose lists may name somebody."""
-    path = tmp_path / "rules.toml"
-    path.write_text(RULES)
-    opened = open_workspace(settings.model_copy(update={"workspace": path}), clock)
-    yield opened
-    opened.close()
+    with ruled(settings, clock, tmp_path, RULES) as opened:
+        yield opened
 
 
 MINUTES = st.one_of(st.integers(0, 5 * DAY), st.integers(0, 400 * DAY))

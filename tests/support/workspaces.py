@@ -1,5 +1,9 @@
 """Doing to a workspace what no command does, or does yet."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 from sqlalchemy import text
 
 from events.identity import CustomersUnmerged
@@ -7,11 +11,22 @@ from infra import generations, rebuild
 from infra.histories import groups, homes, merges
 from infra.journal import open_journal
 from infra.projector import Projector
-from infra.workspace import Workspace
+from infra.settings import Settings
+from infra.workspace import Workspace, open_workspace
 from models.ports import By, Write
 from models.projections.catalogue import projections
 from models.tables.base import vault_metadata, workspace_metadata
 from tests.support.clock import MONDAY, SetClock
+
+
+@contextmanager
+def ruled(settings: Settings, clock: SetClock, folder: Path, rules: str) -> Iterator[Workspace]:
+    """A workspace with rules of its own, as a company would write them."""
+    path = folder / "rules.toml"
+    path.write_text(rules)
+    opened = open_workspace(settings.model_copy(update={"workspace": path}), clock)
+    yield opened
+    opened.close()
 
 
 def empty(workspace: Workspace) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ class Answers:
             return [one for one in self._all if one.at >= at and one.door.startswith(door)]
 
 
-class Sender(threading.Thread):
+class Sender(threading.Thread, ABC):
     """Something that calls over and over, `gap` seconds apart, until told to stop."""
 
     def __init__(self, name: str, gap: float) -> None:
@@ -82,9 +83,9 @@ class Sender(threading.Thread):
     def open(self) -> None:
         """Before the first call."""
 
+    @abstractmethod
     def call(self) -> bool:
         """One call; False if it was in vain."""
-        raise NotImplementedError
 
     def owes(self) -> bool:
         """Is there something that was not acknowledged yet?"""
