@@ -1,5 +1,6 @@
 PYTHON ?= python3.11
 ARGS ?=
+PROCESSES ?= 2
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 
@@ -18,7 +19,7 @@ demo: .venv/installed  ## The whole main job on real data (ARGS=--exit stops by 
 	$(BIN)/touchstone demo $(ARGS)
 
 test: check  ## Everything: rules of the house, then the tests, on real PostgreSQL and Kafka
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(PROCESSES) --no-loadscope-reorder $(ARGS)
 
 check: .venv/installed  ## The fast part of test: lint, types, import rules
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from xdist.remote import Producer
 
 from infra.database import engine_for
 from infra.local.kafka import LocalKafka
@@ -14,8 +15,15 @@ from infra.migrating import migrate
 from infra.settings import Settings
 from infra.workspace import Workspace, open_workspace
 from tests.support.clock import SetClock
+from tests.support.sharing import BySystem
 
+pytest_plugins = ["tests.support.faults.running"]
 _numbers = count(1)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> BySystem:
+    """Who runs which tests, where there are several processes."""
+    return BySystem(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import os
 import platform
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import psutil
@@ -12,16 +12,17 @@ import psutil
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """A test that was run: its file, its name, how it ended (pytest's word), and how long it took."""
+    """A test that was run: how it ended (pytest's word), how long it took, and what it measured."""
 
     file: str
     name: str
     outcome: str
     seconds: float
+    figures: Mapping[str, object] = field(default_factory=dict)
 
 
-def page(seed: int, form: str, tests: Sequence[Ran], figures: Mapping[str, Mapping[str, object]]) -> str:
-    """The page as Markdown; `figures` by test."""
+def page(seed: int, form: str, tests: Sequence[Ran]) -> str:
+    """The page as Markdown."""
     memory = round(psutil.virtual_memory().total / 2**30)
     lines = [
         "# Faults that were really injected",
@@ -39,7 +40,7 @@ def page(seed: int, form: str, tests: Sequence[Ran], figures: Mapping[str, Mappi
         "|---|---|---|---|",
     ]
     for one in tests:
-        said = ", ".join(f"{name}: {_plain(value)}" for name, value in figures.get(one.name, {}).items())
+        said = ", ".join(f"{name}: {_plain(value)}" for name, value in one.figures.items())
         lines.append(f"| {_words(one)} | {one.outcome} | {one.seconds / 60:.1f} | {said} |")
     return "\n".join(lines) + "\n"
 

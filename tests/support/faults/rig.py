@@ -46,6 +46,8 @@ class Rig:
     def __init__(self, folder: Path, seed: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.seed, self.book = folder, seed, Book()
+        self.broken = False
+        """A test failed with it; the next one needs another."""
         self._loads = 0
         self._ends: list[Callable[[], None]] = []
         self.network = Network(seed)

@@ -1,0 +1,1 @@
+"""Faults of one whole system, which these tests share."""
