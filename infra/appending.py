@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 import msgspec
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, select
 
 from events import codec, registry
 from events.envelope import Event
@@ -20,7 +20,10 @@ from models.tables.journal import NO_IDENTIFIERS, WRITTEN, journal
 _encode = msgspec.json.Encoder().encode
 
 _LOCK = "SELECT position, recorded_at FROM journal_head FOR UPDATE"
-_MOVE = text("UPDATE journal_head SET position = :position, recorded_at = :recorded_at")
+_MOVE = "UPDATE journal_head SET position = %s, recorded_at = %s"
+_INSERT = f"INSERT INTO journal ({', '.join(WRITTEN)}) VALUES ({', '.join(['%s'] * len(WRITTEN))})"
+FEW = 20
+"""So many events go in by statements, in one round trip; more by COPY, which has two of its own."""
 # One by one through the index: a join of a thousand would rather read the whole journal.
 _RECORDED = (
     "SELECT j.source, j.source_id, j.event_id, j.digest, j.customer "
@@ -169,12 +172,17 @@ class _Section:
         return self._revisions[stream]
 
     def write(self) -> None:
-        """COPY the events, write the identities, move the head: one commit makes all of it true."""
+        """Write the identities and the events, move the head: one commit makes all of it true."""
         if not self._rows:
             return
-        copy_rows(self._connection, journal, WRITTEN, self._rows)
         identity_store.write(self._connection, self._register, self._before, self._sealed, self._revisions)
-        self._connection.execute(_MOVE, {"position": self._position, "recorded_at": self._now})
+        few = len(self._rows) <= FEW
+        if not few:
+            copy_rows(self._connection, journal, WRITTEN, self._rows)
+        with together(self._connection) as ask:
+            for row in self._rows if few else ():
+                ask(_INSERT, row)
+            ask(_MOVE, (self._position, self._now))
 
 
 def _customers_of(connection: Connection, events: Iterable[str]) -> dict[str, str]:

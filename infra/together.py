@@ -1,6 +1,6 @@
 """Questions that go to the database in one round trip: one after the other, in the connection's transaction."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -15,7 +15,9 @@ from infra.stalled import end_silent
 class Ask(Protocol):
     """Puts a statement in the driver's own words; its rows are there when the block has ended."""
 
-    def __call__(self, statement: str, values: Mapping[str, Any] | None = None, /) -> Cursor[Any]:
+    def __call__(
+        self, statement: str, values: Mapping[str, Any] | Sequence[Any] | None = None, /
+    ) -> Cursor[Any]:
         """The cursor from which to fetch them."""
         ...
 

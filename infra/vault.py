@@ -9,17 +9,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Engine, delete, text
 
 from events.personal import Clear, Sealed
-from infra.database import among, copy_rows, unavailable
+from infra.database import among, copy_rows, driver, unavailable
 from models.tables.base import data_key
 
 KEY, NONCE = 32, 12
 FEW = 50
 """So many keys are written by a statement, more by COPY."""
 
-_KEEP = text(
-    "INSERT INTO data_key (key_id, wrapped) "
-    "SELECT * FROM unnest(CAST(:ids AS text[]), CAST(:wrapped AS bytea[]))"
-)
+_KEEP = "INSERT INTO data_key (key_id, wrapped) SELECT * FROM unnest(%(ids)s::text[], %(wrapped)s::bytea[])"
 
 _FETCH = text("SELECT key_id, wrapped FROM data_key WHERE key_id = ANY(CAST(:ids AS text[]))")
 
@@ -69,7 +66,7 @@ class Vault:
         elif rows:  # in one round trip, which commits by itself
             ids, wrapped = zip(*rows, strict=True)
             with unavailable(), self._committing.connect() as connection:
-                connection.execute(_KEEP, {"ids": list(ids), "wrapped": list(wrapped)})
+                driver(connection).execute(_KEEP, {"ids": list(ids), "wrapped": list(wrapped)})
 
     def fetch(self, key_ids: Iterable[str]) -> Mapping[str, DataKey]:
         """The keys that still exist; an erased one is simply not there."""
