@@ -1,6 +1,6 @@
 """One turn at the journal: dedupe, revisions, identity and positions, all under its lock."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 from sqlalchemy import Connection, select
@@ -24,11 +24,12 @@ _MOVE = "UPDATE journal_head SET position = %s, recorded_at = %s"
 _INSERT = f"INSERT INTO journal ({', '.join(WRITTEN)}) VALUES ({', '.join(['%s'] * len(WRITTEN))})"
 FEW = 20
 """So many events go in by statements, in one round trip; more by COPY, which has two of its own."""
-# One by one through the index: a join of a thousand would rather read the whole journal.
+# Through the index, source by source: a join of a thousand would rather read the whole journal.
 _RECORDED = (
-    "SELECT j.source, j.source_id, j.event_id, j.digest, j.customer "
-    "FROM unnest(%(sources)s::text[], %(ids)s::text[]) AS k(source, source_id) CROSS JOIN LATERAL "
-    "(SELECT * FROM journal WHERE source = k.source AND source_id = k.source_id LIMIT 1) AS j"
+    "SELECT j.source, j.source_id, j.event_id, j.digest, j.customer FROM (SELECT source, array_agg(source_id) AS ids "
+    "FROM unnest(%(sources)s::text[], %(ids)s::text[]) AS k(source, source_id) GROUP BY source) AS s "
+    "CROSS JOIN LATERAL "
+    "(SELECT * FROM journal WHERE source = s.source AND source_id = ANY (s.ids) OFFSET 0) AS j"
 )
 _REVISIONS = (
     "SELECT k.stream, coalesce((SELECT max(revision) FROM journal j WHERE j.stream = k.stream"
@@ -43,9 +44,8 @@ def append(connection: Connection, items: Sequence[Item], clock: Clock) -> list[
     """
     with tracing.span("append", links=(d.trace for item in items for d in item.drafts), items=len(items)):
         section = _Section(connection, items, clock)
-        verdicts = [section.take(item) for item in items]
-        section.write()
-        return verdicts
+        section.write(items)
+        return section.verdicts
 
 
 class _Section:
@@ -53,6 +53,7 @@ class _Section:
 
     def __init__(self, connection: Connection, items: Sequence[Item], clock: Clock) -> None:
         self._connection = connection
+        self.verdicts: list[Verdict] = []
         drafts = [draft for item in items for draft in item.drafts]
         shown = [draft.identifiers for draft in drafts if draft.identifiers]
         streams = sorted({draft.stream for draft in drafts if draft.stream})
@@ -74,12 +75,42 @@ class _Section:
         self._before = identity_store.remember(self._register)
         self._sealed: dict[tuple[str, str, str], IdentifierValues] = {}
         self._rows: list[tuple[object, ...]] = []
+        self._at_once = len(drafts) <= FEW or any(
+            len({self._register.links.get(ref.key) for ref in together}) > 1 for together in shown
+        )
         whose = _customers_of(connection, {draft.about for draft in drafts if draft.about})
         for draft in drafts:
             draft.customer = draft.customer or whose.get(draft.about, "")
         self._survivors = identity_store.survivors(connection, {d.customer for d in drafts if d.customer})
 
-    def take(self, item: Item) -> Verdict:
+    def write(self, items: Sequence[Item]) -> None:
+        """Take the items, write events and identities, move the head: one commit makes all of it true.
+
+        PostgreSQL writes the first rows while the next are made, unless making them may ask it something.
+        """
+        before = self._position
+        rows = self._taking(items)
+        if self._at_once:
+            rows = iter(list(rows))
+        few = self._at_once and self._position - before <= FEW
+        if not few:
+            copy_rows(self._connection, journal, WRITTEN, rows)
+        if self._position == before:
+            return
+        identity_store.write(self._connection, self._register, self._before, self._sealed, self._revisions)
+        with together(self._connection) as ask:
+            for row in rows if few else ():
+                ask(_INSERT, row)
+            ask(_MOVE, (self._position, self._now))
+
+    def _taking(self, items: Sequence[Item]) -> Iterator[tuple[object, ...]]:
+        """The rows of these items, one after the other."""
+        for item in items:
+            self.verdicts.append(self._take(item))
+            yield from self._rows
+            self._rows.clear()
+
+    def _take(self, item: Item) -> Verdict:
         """Dedupe first, then revision, then identity; the order matters for what a repeat is told."""
         first = item.drafts[0]
         known = self._seen.get((first.source, first.source_id))
@@ -135,6 +166,8 @@ class _Section:
         )  # fmt: skip
 
     def _was_recorded(self, source: str, source_id: str) -> bool:
+        if (source, source_id) in self._seen:
+            return True
         where = (journal.c.source == source, journal.c.source_id == source_id)
         found = select(journal.c.position).where(*where)
         return (source, source_id) in self._seen or self._connection.execute(found).first() is not None
@@ -170,19 +203,6 @@ class _Section:
         if stream not in self._revisions:
             self._revisions[stream] = self._before.revision(stream)
         return self._revisions[stream]
-
-    def write(self) -> None:
-        """Write the identities and the events, move the head: one commit makes all of it true."""
-        if not self._rows:
-            return
-        identity_store.write(self._connection, self._register, self._before, self._sealed, self._revisions)
-        few = len(self._rows) <= FEW
-        if not few:
-            copy_rows(self._connection, journal, WRITTEN, self._rows)
-        with together(self._connection) as ask:
-            for row in self._rows if few else ():
-                ask(_INSERT, row)
-            ask(_MOVE, (self._position, self._now))
 
 
 def _customers_of(connection: Connection, events: Iterable[str]) -> dict[str, str]:

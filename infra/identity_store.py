@@ -17,19 +17,20 @@ STREAM = "identity-"
 """What the name of a customer's identity stream begins with."""
 
 _KEYS = "unnest(%(kinds)s::text[], %(issuers)s::text[], %(hashes)s::text[]) AS k(kind, issuer, hash)"
-# One by one through the indexes: a join of a thousand would rather read the whole table.
-_IDENTIFIER = (
-    "LATERAL (SELECT * FROM identifier WHERE kind = k.kind AND issuer = k.issuer AND hash = k.hash LIMIT 1) i"
-)
+# Through the indexes, kind by kind and customer by customer: a join of a thousand would rather read whole tables.
 LINKS = (
-    "SELECT i.kind, i.issuer, i.hash, i.blocked, i.strangers, s.id, s.since, s.revision "
-    f"FROM {_KEYS} CROSS JOIN {_IDENTIFIER} "
-    "CROSS JOIN LATERAL (SELECT survivor FROM customer WHERE id = i.customer LIMIT 1) AS c "
-    "CROSS JOIN LATERAL (SELECT * FROM customer WHERE id = c.survivor LIMIT 1) AS s"
+    "SELECT i.kind, i.issuer, i.hash, i.blocked, i.strangers, "
+    "coalesce(s.id, c.id), coalesce(s.since, c.since), coalesce(s.revision, c.revision) "
+    f"FROM (SELECT kind, issuer, array_agg(hash) AS hashes FROM {_KEYS} GROUP BY kind, issuer) AS g "
+    "CROSS JOIN LATERAL (SELECT * FROM identifier WHERE kind = g.kind AND issuer = g.issuer"
+    " AND hash = ANY (g.hashes) OFFSET 0) AS i "
+    "CROSS JOIN LATERAL (SELECT * FROM customer WHERE id = i.customer LIMIT 1) AS c "
+    "LEFT JOIN LATERAL (SELECT * FROM customer WHERE id = c.survivor AND c.survivor <> c.id LIMIT 1) AS s ON true"
 )
 """What these identifiers (`named`) lead to, for `load`."""
 _UNKNOWN = (
-    f"SELECT k.kind, k.issuer, k.hash FROM {_KEYS} LEFT JOIN {_IDENTIFIER} ON true WHERE i.key_id IS NULL"
+    f"SELECT k.kind, k.issuer, k.hash FROM {_KEYS} LEFT JOIN LATERAL (SELECT * FROM identifier WHERE "
+    "kind = k.kind AND issuer = k.issuer AND hash = k.hash LIMIT 1) AS i ON true WHERE i.key_id IS NULL"
 )
 
 

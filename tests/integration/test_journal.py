@@ -1,6 +1,7 @@
 """The journal: gapless, once, in order, and a verdict for each item, whoever appends beside it."""
 
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -146,11 +147,13 @@ def test_of_many_decisions_on_one_revision_exactly_one_is_recorded(workspace):
     assert len(workspace.journal.stream("case-1")) == 1
 
 
-def test_an_item_that_the_database_refuses_harms_neither_its_batch_nor_other_callers(workspace):
+@pytest.mark.parametrize("many", [0, 30], ids=["in a small batch", "in a large one"])
+def test_an_item_that_the_database_refuses_harms_neither_its_batch_nor_other_callers(workspace, many):
     poison = Item((bought("bad", actor="\x00"),))
-    batch = workspace.journal.submit([Item((bought("1"),)), poison, Item((bought("2"),))])
+    more = [Item((bought(f"more-{n}"),)) for n in range(many)]
+    batch = workspace.journal.submit([Item((bought("1"),)), poison, *more, Item((bought("2"),))])
     alone, neighbour = workspace.journal.submit([poison]), workspace.journal.submit([Item((bought("3"),))])
-    first, broken, second = batch.result()
+    first, broken, *_, second = batch.result()
     assert isinstance(first, Accepted)
     assert isinstance(second, Accepted)
     assert isinstance(broken.error, DataError)
@@ -158,7 +161,7 @@ def test_an_item_that_the_database_refuses_harms_neither_its_batch_nor_other_cal
     with pytest.raises(DataError):
         workspace.journal.append_one(poison)
     assert isinstance(neighbour.result()[0], Accepted)
-    assert positions(workspace) == [1, 2, 3]
+    assert positions(workspace) == [*range(1, many + 4)]
 
 
 @pytest.mark.parametrize("neighbours", [1, 0], ids=["in a batch", "alone"])
@@ -230,11 +233,19 @@ def test_the_table_of_identifiers_says_what_the_recorded_events_say(workspace):
         assert len(workspace.journal.stream(f"identity-{customer}")) == revision
 
 
-def test_customers_who_may_be_one_are_proposed_once_however_often_they_appear_together(workspace):
+@pytest.mark.parametrize("beside", [0, 30], ids=["alone", "in a large batch"])
+def test_customers_who_may_be_one_are_proposed_once_however_often_they_appear_together(workspace, beside):
     send(workspace, item("1", account("a"), phone()), item("2", account("b"), email()))
     for number in range(3):
-        send(workspace, item(f"again-{number}", phone(), email()))
-    assert [one.type for one in workspace.journal.read()].count("identity.merge_proposed") == 1
+        others = [item(f"beside-{number}-{n}", account(f"{n}"), phone("+14155550000")) for n in range(beside)]
+        send(workspace, *others, item(f"again-{number}", phone(), email()))
+        send(workspace, *others, item(f"learnt-{number}", account("a"), email("new@example.com")),
+             item(f"led-{number}", email("new@example.com"), account("b")))  # fmt: skip
+    proposed = Counter(
+        frozenset((one.event.customer, one.event.other))
+        for one in workspace.journal.read() if one.type == "identity.merge_proposed"
+    )  # fmt: skip
+    assert set(proposed.values()) == {1}
 
 
 def test_a_blocked_identifier_stays_with_the_customer_it_led_to(workspace):

@@ -20,6 +20,9 @@ def upgrade() -> None:
         sa.Column("revision", sa.Integer(), nullable=False, comment="of its identity stream"),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index(
+        "customer_absorbed", "customer", ["id"], unique=False, postgresql_where=sa.text("survivor <> id")
+    )
     op.create_index("customer_survivor", "customer", ["survivor"], unique=False)
     op.create_table(
         "customer_360",
@@ -316,5 +319,6 @@ def downgrade() -> None:
     op.drop_index("customer_360_owner", table_name="customer_360")
     op.drop_table("customer_360")
     op.drop_index("customer_survivor", table_name="customer")
+    op.drop_index("customer_absorbed", table_name="customer", postgresql_where=sa.text("survivor <> id"))
     op.drop_table("customer")
     # ### end Alembic commands ###
