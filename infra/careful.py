@@ -5,24 +5,28 @@ from dataclasses import dataclass, replace
 
 import msgspec
 import structlog
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from events import codec
 from events.envelope import Envelope
-from infra.aside import Aside
+from infra import ledger
+from infra.aside import PROJECTOR, Aside
 from infra.attempts import MOST, Attempts
-from infra.database import driver, unavailable
+from infra.database import among, driver, unavailable
 from infra.feeds import JOURNAL, Batch
 from infra.heart import Heart
 from infra.intake import Rejected
-from infra.ledger import array
+from infra.journal import read
 from infra.logs import described
 from infra.projector import Fenced
 from infra.records import Strange
 from models.errors import Conflict, Unavailable
+from models.tables.journal import journal
 
 log = structlog.get_logger()
 Act = Callable[[Sequence[Batch]], None]
+NO_SUCH = "not_in_journal", "the journal has no such event at its position"
+ALTERED = "not_as_recorded", "the journal has this event with another content"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,32 +124,49 @@ class Careful:
             self._tried = self._attempts.counts()
 
     def _keep(self, one: Strange) -> None:
-        if not one.event_id or not self._aside.event(one.event_id, one.code, one.detail):
+        """Of an event that nobody here can read, the event; of what only calls itself by its id, the record."""
+        if not (one.event_id and self._aside.unreadable(one.event_id, one.code, one.detail)):
             self._aside.keep([Rejected(one.code, "$", one.detail, one.raw, one.source, one.source_id)])
         log.error("strange record", reader=self._aside.reader, code=one.code, place=one.source_id)
 
     def _genuine(self, batch: Batch) -> Batch:
-        """A topic can be written to by others: what the journal does not have at that position is no event."""
+        """A topic can be written to by others: what the journal does not have at that position is no event.
+
+        Nor is what says something else of an event that was folded; a first copy cannot, it is the relay's.
+        """
         if batch.topic_id == JOURNAL or not batch.envelopes:
             return batch
-        positions = array(one.position for one in batch.envelopes if 0 < one.position < 2**63)
+        positions = ledger.array(one.position for one in batch.envelopes if 0 < one.position < 2**63)
         with unavailable(), self._engine.connect() as connection:
             found = driver(connection).execute(
                 "SELECT position, event_id::text FROM journal WHERE position = ANY(%s::bigint[])", [positions]
             )
             recorded: dict[int, str] = dict(found.fetchall())
-        forged = [one for one in batch.envelopes if recorded.get(one.position) != one.event_id]
-        if not forged:
+            known = [one for one in batch.envelopes if recorded.get(one.position) == one.event_id]
+            altered = _altered(connection, known) if self._aside.reader == PROJECTOR else []
+        if len(known) == len(batch.envelopes) and not altered:
             return batch
-        genuine = [one for one in batch.envelopes if recorded.get(one.position) == one.event_id]
-        strange = [*batch.strange, *(_forged(one, batch) for one in forged)]
-        return replace(batch, envelopes=genuine, strange=strange)
+        unknown = [one for one in batch.envelopes if recorded.get(one.position) != one.event_id]
+        strange = [_forged(one, batch, *NO_SUCH) for one in unknown]
+        strange += [_forged(one, batch, *ALTERED) for one in altered]
+        false = {id(one) for one in altered}
+        genuine = [one for one in known if id(one) not in false]
+        return replace(batch, envelopes=genuine, strange=[*batch.strange, *strange])
 
 
-def _forged(one: Envelope, batch: Batch) -> Strange:
+def _altered(connection: Connection, envelopes: Sequence[Envelope]) -> list[Envelope]:
+    """Which of these were folded before, hardly any as a rule, and are not as the journal has them."""
+    before = ledger.entered(connection, (one.position for one in envelopes))
+    if not before:
+        return []
+    copies = {one.position: one for one in read(connection, among(journal.c.position, before))}
+    return [one for one in envelopes if one.position in before and copies[one.position] != one]
+
+
+def _forged(one: Envelope, batch: Batch, code: str, detail: str) -> Strange:
     raw = msgspec.json.encode({
         "event_id": one.event_id, "position": one.position, "type": one.type, "customer": one.customer,
         "data": msgspec.Raw(codec.encode(one.event)),
     })  # fmt: skip
     place = f"{batch.topic_id}:{batch.partition}:{one.position}"
-    return Strange("not_in_journal", "the journal has no such event at its position", raw, "topic", place)
+    return Strange(code, detail, raw, "topic", place)

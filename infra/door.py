@@ -52,6 +52,9 @@ class Door:
         self.name, self._journal, self._intake = name, journal, intake
         self._asking = engine.execution_options(isolation_level="AUTOCOMMIT")  # one question, one round trip
         self._quarantine, self._clock = quarantine, clock
+        RECEIVED.labels(name)
+        for verdict in ("accepted", "duplicate", "refused", "quarantined"):
+            VERDICTS.labels(name, verdict)
 
     def receive(self, raws: Sequence[bytes]) -> list[Answer]:
         """A verdict for each item, in order; what was accepted is committed. Raises `Unavailable`."""
@@ -62,9 +65,9 @@ class Door:
         """Read and check items; asks nobody."""
         return [self._intake.read(raw, now) for raw in raws]
 
-    def hold(self, raw: bytes, code: str, path: str, detail: str) -> None:
+    def hold(self, one: Rejected) -> None:
         """Put an item into quarantine as it came, where nobody else would keep it."""
-        self._quarantine.keep([Rejected(code, path, detail, raw)], self._clock.now())
+        self._quarantine.keep([one], self._clock.now())
 
     def settle(self, read: Sequence[Pending | Rejected], now: datetime) -> list[Answer]:
         """Record what was read, quarantine what could not be, and count both."""

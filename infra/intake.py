@@ -30,6 +30,8 @@ IDENTIFIERS = 20
 
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 NO_NUL = r"^[^\x00]*$"
+ONE_LINE = r"^[^\x00-\x1f\x7f]*$"
+"""Names go on into headers, logs and lists: no line break, no terminal's control characters."""
 AHEAD = timedelta(hours=24)
 """How far a sender's clock may run ahead of ours."""
 
@@ -41,9 +43,9 @@ OWN_PREFIXES = ("policy:", "sweep:", "churn:", "target_list:", "reader:")
 """What we record ourselves is deduplicated under these; a sender who used one would shadow it."""
 
 
-Label = Annotated[str, msgspec.Meta(max_length=200, pattern=NO_NUL)]
+Label = Annotated[str, msgspec.Meta(max_length=200, pattern=ONE_LINE)]
 Sentence = Annotated[str, msgspec.Meta(pattern=NO_NUL)]
-Key = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=NO_NUL)]
+Key = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=ONE_LINE)]
 
 
 class InboundIdentifier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -15,6 +15,14 @@ _order = msgspec.json.Decoder(Order)
 _encode = msgspec.json.Encoder().encode
 
 
+def entered(connection: Connection, positions: Iterable[int]) -> set[int]:
+    """Which of these positions are in it."""
+    found = driver(connection).execute(
+        "SELECT position FROM ledger WHERE position = ANY(%s::bigint[])", [array(positions)]
+    )
+    return {position for (position,) in found}
+
+
 def enter(connection: Connection, positions: Collection[int]) -> set[int]:
     """Enter events in the ledger; those that were really new."""
     if not positions:

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, func, select, text, update
 
+from infra import codes
 from infra.database import unavailable
 from infra.ids import derived_id
 from infra.intake import Rejected
 from infra.matching import Matcher
-from infra.telemetry import QUARANTINED, code_label
+from infra.telemetry import OTHER, QUARANTINED, code_label
 from infra.vault import Vault
 from models.tables.quarantine import quarantine
 
@@ -33,15 +34,17 @@ class Held:
 
 
 class Quarantine:
-    """Keeps rejected items. The same bytes for the same reason are one entry, however often they come."""
+    """Keeps rejected items. The same bytes, from one source for one reason, are one entry, however often they come."""
 
     def __init__(self, engine: Engine, vault: Vault, matcher: Matcher) -> None:
         self._engine, self._vault, self._matcher = engine, vault, matcher
+        for code in (*codes.DEFECTS, *codes.STRANGE, *codes.SENT, UNREADABLE, OTHER):
+            QUARANTINED.labels(code)
 
     def keep(self, rejected: Sequence[Rejected], now: datetime) -> None:
         """Commit the items that are to be kept, each once."""
         by_digest = {
-            self._matcher.content(one.raw, one.code.encode(), one.path.encode()): one
+            self._matcher.content(one.raw, one.code.encode(), one.path.encode(), one.source.encode()): one
             for one in rejected
             if one.keep
         }

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -17,7 +18,7 @@ from infra.messages import Message, from_row
 from infra.telemetry import LAG
 from infra.topics_admin import PROMPT, forget, topic_ids
 from models.errors import Unavailable
-from models.tables.journal import WRITTEN, journal_head
+from models.tables.journal import WRITTEN
 from models.tables.readers import relay_checkpoint
 
 log = structlog.get_logger()
@@ -41,6 +42,10 @@ _ROWS = SQL("SELECT {} FROM journal WHERE position > %s ORDER BY position LIMIT 
     SQL(", ").join(SQL("{}::text" if name in _IDS else "{}").format(Identifier(name)) for name in WRITTEN)
 )
 """Ids as text, as messages have them: the driver need not build UUIDs."""
+_BEHIND = text(
+    "SELECT position - coalesce((SELECT position FROM relay_checkpoint WHERE topic = :topic), 0) FROM journal_head"
+)
+TELL_SECONDS = 3.0
 SENT = Counter("touchstone_relayed_total", "Journal events sent to Kafka")
 
 
@@ -60,6 +65,7 @@ class Relay:
 
     def run(self, stop: threading.Event) -> None:
         """Go on until told to stop; whatever does not answer is waited for."""
+        threading.Thread(target=self._tell, args=(stop,), name="lag", daemon=True).start()
         filled, looked = "", 0.0
         while not stop.is_set():
             self._heart.wait()
@@ -74,6 +80,13 @@ class Relay:
             self._heart.rest()
             if not sent:
                 stop.wait(IDLE_SECONDS)
+
+    def _tell(self, stop: threading.Event) -> None:
+        """How far the topics are behind the journal, also while a broker keeps a step waiting."""
+        while not stop.is_set():
+            with suppress(Unavailable), unavailable(), self._engine.connect() as connection:
+                LAG.labels("relay", "0").set(connection.execute(_BEHIND, {"topic": self._topic}).scalar_one())
+            stop.wait(TELL_SECONDS)
 
     def topics(self) -> str:
         """Which topics there are now: another answer means that one was deleted and made anew."""
@@ -107,9 +120,6 @@ class Relay:
                     {"position": position, "topic": self._topic},
                 )
                 SENT.inc(position - before)
-            LAG.labels("relay", "0").set(
-                connection.execute(select(journal_head.c.position)).scalar_one() - position
-            )
             return position - before
 
     def _checkpoint(self, connection: Connection, topics: str) -> int:

@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from infra.telemetry import LAG
 from infra.topics_admin import PROMPT
 from infra.watchdog import STUCK
+from models.errors import Unavailable
 
 log = structlog.get_logger()
 LOOK_SECONDS = 3.0
@@ -48,17 +49,24 @@ class StuckWatch:
         self._places[partition] = offset
 
     def reads_from_committed(self, partitions: Iterable[int]) -> Mapping[int, int]:
-        """The member is to read partitions from where their group stands, which is told. May raise."""
+        """The member is to read partitions from where their group stands, which is told, or raises `Unavailable`."""
         wanted = [TopicPartition(self._topic, part) for part in partitions]
+        try:
+            self._places.update(self._committed(wanted))
+        except (KafkaException, TimeoutError) as error:
+            raise Unavailable(f"Kafka does not tell where {self._group} stands") from error
+        return dict(self._places)
+
+    def _committed(self, wanted: list[TopicPartition]) -> dict[int, int]:
         first = self._admin.list_offsets(
             {place: OffsetSpec.earliest() for place in wanted}, request_timeout=ANSWER_SECONDS
         )
         group = ConsumerGroupTopicPartitions(self._group, wanted)
         stands = self._admin.list_consumer_group_offsets([group], request_timeout=ANSWER_SECONDS)
-        for place in stands[self._group].result(ANSWER_SECONDS).topic_partitions or []:
-            earliest = first[TopicPartition(self._topic, place.partition)].result(ANSWER_SECONDS).offset
-            self._places[place.partition] = max(place.offset, earliest)
-        return dict(self._places)
+        return {
+            place.partition: max(place.offset, first[place].result(ANSWER_SECONDS).offset)
+            for place in stands[self._group].result(ANSWER_SECONDS).topic_partitions or []
+        }
 
     def went_on(self, partition: int, offset: int) -> None:
         """The member has read a partition up to here, if it still has it."""
@@ -118,4 +126,7 @@ class StuckWatch:
     def _ends(self, partitions: Sequence[int]) -> dict[int, int]:
         wanted = {TopicPartition(self._topic, part): OffsetSpec.latest() for part in partitions}
         found = self._admin.list_offsets(wanted, request_timeout=ANSWER_SECONDS)
-        return {place.partition: int(one.result(ANSWER_SECONDS).offset) for place, one in found.items()}
+        ends = {place.partition: int(one.result(ANSWER_SECONDS).offset) for place, one in found.items()}
+        if min(ends.values()) < 0:  # a broker that is frozen may be told so, instead of a failure
+            raise TimeoutError
+        return ends

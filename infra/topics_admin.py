@@ -1,7 +1,7 @@
 """Creating the topics, and telling one topic from another of the same name."""
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
@@ -17,6 +17,9 @@ PROMPT: Mapping[str, str | int] = {"socket.timeout.ms": 10_000, "log_level": 0}
 
 What it would write to stderr is no JSON; what it could not do, we say ourselves.
 """
+NO_ANSWER = (KafkaException, TimeoutError)
+"""A broker that takes a connection and says nothing shows as either."""
+PROBE_SECONDS = 1.5
 SEEN_SECONDS = 0.05
 """Between two looks whether a new topic is known."""
 INTAKE_HOURS = 24
@@ -70,7 +73,7 @@ def create_topics(bootstrap: str, prefix: str, replication: int | None = None) -
     admin = AdminClient({"bootstrap.servers": bootstrap, **PROMPT})
     try:
         known = admin.list_topics(timeout=TIMEOUT)
-    except KafkaException as error:
+    except NO_ANSWER as error:
         raise _no_answer(bootstrap, error) from None
     replication = replication or min(REPLICAS, len(known.brokers))
     new = [
@@ -82,6 +85,8 @@ def create_topics(bootstrap: str, prefix: str, replication: int | None = None) -
     for name, asked in (admin.create_topics(new) if new else {}).items():
         try:
             asked.result(TIMEOUT)
+        except TimeoutError as error:
+            raise _no_answer(bootstrap, error) from None
         except KafkaException as error:
             code = error.args[0].code()
             if code == KafkaError.TOPIC_ALREADY_EXISTS:  # another was first, or it is being deleted just now
@@ -102,7 +107,7 @@ def _until_seen(admin: AdminClient, bootstrap: str, names: list[str]) -> None:
             if time.monotonic() > deadline:
                 raise Unavailable(f"Kafka at {bootstrap} does not tell of the topics that it made")
             time.sleep(SEEN_SECONDS)
-    except KafkaException as error:
+    except NO_ANSWER as error:
         raise _no_answer(bootstrap, error) from None
 
 
@@ -111,7 +116,7 @@ def odd_topics(bootstrap: str, prefix: str) -> dict[str, str]:
     admin = AdminClient({"bootstrap.servers": bootstrap, **PROMPT})
     try:
         known: Mapping[str, TopicMetadata] = admin.list_topics(timeout=TIMEOUT).topics
-    except KafkaException as error:
+    except NO_ANSWER as error:
         raise _no_answer(bootstrap, error) from None
     return {
         plan.name: f"has {len(known[plan.name].partitions)} partitions instead of {plan.partitions}"
@@ -131,8 +136,21 @@ def topic_ids(bootstrap: str, topics: Collection[str]) -> dict[str, str]:
     try:
         asked = admin.describe_topics(TopicCollection(list(topics)), request_timeout=TIMEOUT)
         return {name: str(described.result(TIMEOUT).topic_id) for name, described in asked.items()}
-    except KafkaException as error:
+    except NO_ANSWER as error:
         raise _no_answer(bootstrap, error) from None
+
+
+def answers(bootstrap: str) -> Callable[[], None]:
+    """A check that Kafka answers; it raises `Unavailable` where it does not, soon."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, **PROMPT})
+
+    def check() -> None:
+        try:
+            admin.list_topics(timeout=PROBE_SECONDS)
+        except KafkaException as error:
+            raise _no_answer(bootstrap, error) from None
+
+    return check
 
 
 def forget(bootstrap: str, upto: Mapping[tuple[str, int], int]) -> None:
@@ -142,10 +160,13 @@ def forget(bootstrap: str, upto: Mapping[tuple[str, int], int]) -> None:
     for deleted in (admin.delete_records(places, request_timeout=TIMEOUT) if places else {}).values():
         try:
             deleted.result(TIMEOUT)
+        except TimeoutError as error:
+            raise _no_answer(bootstrap, error) from None
         except KafkaException as error:
             if error.args[0].code() != KafkaError.OFFSET_OUT_OF_RANGE:
                 raise _no_answer(bootstrap, error) from None
 
 
-def _no_answer(bootstrap: str, error: KafkaException) -> Unavailable:
-    return Unavailable(f"Kafka at {bootstrap} does not answer: {error.args[0].str()}")
+def _no_answer(bootstrap: str, error: KafkaException | TimeoutError) -> Unavailable:
+    why = error.args[0].str() if isinstance(error, KafkaException) else "not in time"
+    return Unavailable(f"Kafka at {bootstrap} does not answer: {why}")

@@ -22,7 +22,7 @@ GROUP = 5_000
 """Events of one group, unless one request alone has more."""
 SMALL = 20
 """A request of so many events is read at once; a larger one in a thread, so that others need not wait."""
-ANSWER_SECONDS = 20.0
+ANSWER_SECONDS = 10.0
 """Longer nobody is kept waiting; what is recorded all the same is a duplicate when it is sent again."""
 
 Read = Sequence[Pending | Rejected]

@@ -1,7 +1,7 @@
 """The Kafka door: an agent that records what other systems put on the intake topic."""
 
-import asyncio
 from collections.abc import Mapping, Set
+from functools import partial
 from typing import Any
 
 import faust
@@ -14,6 +14,7 @@ from infra.attempts import MOST, Attempts
 from infra.clock import Clock
 from infra.door import Door
 from infra.heart import Heart
+from infra.intake import Rejected
 from infra.logs import described
 from infra.stuck import StuckWatch
 from infra.telemetry import code_label
@@ -34,10 +35,12 @@ def install(app: faust.App, workspace: Workspace, heart: Heart) -> None:
     )
     watch = StuckWatch(settings.kafka_bootstrap, name, app.conf.id, "")
     watch.start()
-    taker = Taker(workspace.door(NAME), workspace.clock, heart, loops.attempts(workspace, NAME))
+    attempts = loops.attempts(workspace, NAME)
+    taker = Taker(workspace.door(NAME), workspace.clock, heart, attempts, f"topic:{name}")
 
     async def assigned(_: Any, parts: Set[TP], **__: Any) -> None:
-        places = await asyncio.to_thread(watch.reads_from_committed, [one.partition for one in parts])
+        numbers = [one.partition for one in parts]
+        places = await loops.patiently(partial(watch.reads_from_committed, numbers))
         taker.done_before(places)
 
     async def revoked(*_: Any, **__: Any) -> None:
@@ -63,13 +66,15 @@ class Taker:
     and so is what fails by a defect of ours, or what hung until the parent had killed three times.
     """
 
-    def __init__(self, door: Door, clock: Clock, heart: Heart, attempts: Attempts) -> None:
+    def __init__(self, door: Door, clock: Clock, heart: Heart, attempts: Attempts, source: str) -> None:
         self._door, self._clock, self._heart, self._attempts = door, clock, heart, attempts
+        self._source = source
+        """Of a message that does not say its own, so that whoever sent it can be found by its place."""
 
     def take(self, place: str, message: bytes, trace: str | None = None) -> None:
         """Take one message in. Raises `Unavailable`; then nothing was done."""
         if self._attempts.counts().get(place, 0) >= MOST:  # kept: until faust commits, it may come again
-            self._hold(message, "hung", "taking it in did not come to an end")
+            self._hold(place, message, "hung", "taking it in did not come to an end")
         else:
             self._receive(place, message, trace)
 
@@ -84,32 +89,29 @@ class Taker:
             now = self._clock.now()
             with tracing.span("receive", trace):
                 read = self._door.read([message], now)
+            if isinstance(read[0], Rejected) and not read[0].source:
+                read[0].source, read[0].source_id = self._source, place
             self._heart.wait()
             (answer,) = self._door.settle(read, now)
         except Unavailable:
             raise
         except Exception as error:
             log.error("failed", loop=NAME, place=place, **described(error))
-            self._hold(message, "failed", "taking it in failed; it can be replayed when that is mended")
+            self._hold(
+                place, message, "failed", "taking it in failed; it can be replayed when that is mended"
+            )
             return
         finally:
             self._heart.rest()
         if answer.verdict == "refused":
-            self._door.hold(message, answer.code, answer.path, answer.detail)
+            self._hold(place, message, answer.code, answer.detail, answer.path)
         if answer.verdict not in ("accepted", "duplicate"):
             log.warning("not taken", verdict=answer.verdict, code=code_label(answer.code), place=place)
 
-    def _hold(self, message: bytes, code: str, detail: str) -> None:
-        self._door.hold(message, code, "$", detail)
+    def _hold(self, place: str, message: bytes, code: str, detail: str, path: str = "$") -> None:
+        self._door.hold(Rejected(code, path, detail, message, self._source, place))
 
 
 async def settle(taker: Taker, place: str, message: bytes, trace: str | None = None) -> None:
     """Give a message its verdict; while the journal does not answer, wait with it in hand."""
-    while True:
-        try:
-            await asyncio.to_thread(taker.take, place, message, trace)
-        except Unavailable as error:
-            log.warning("waiting", loop=NAME, why=str(error))
-            await asyncio.sleep(loops.WAIT_SECONDS)
-        else:
-            return
+    await loops.patiently(partial(taker.take, place, message, trace))

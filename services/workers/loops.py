@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -34,6 +34,7 @@ WAIT_SECONDS = 1.0
 STANDBY_SECONDS = 10.0
 """A plain worker that was fenced leaves the journal to the other; two in haste would only fence each other."""
 
+T = TypeVar("T")
 Loop = Callable[[Workspace, Heart], Coroutine[Any, Any, None]]
 
 
@@ -99,7 +100,7 @@ async def _drain(reader: str, source: Feed, claim: Claim, careful: Careful) -> N
         async for batches in found:
             events = sum(len(batch.envelopes) for batch in batches)
             with HANDLING.labels(reader).time(), tracing.span("handle", consumer=reader, events=events):
-                await _patiently(partial(careful.take, batches))
+                await patiently(partial(careful.take, batches))
 
 
 def _careful(workspace: Workspace, heart: Heart, reader: str, act: Act) -> Careful:
@@ -121,16 +122,14 @@ def _fenced_seconds(workspace: Workspace) -> float:
     return WAIT_SECONDS if workspace.settings.kafka_bootstrap else STANDBY_SECONDS
 
 
-async def _patiently(act: Callable[[], None]) -> None:
-    """Wait for whatever does not answer, in place: the batch is not given up."""
+async def patiently(act: Callable[[], T]) -> T:
+    """Wait for whatever does not answer, in place: what is in hand is not given up."""
     while True:
         try:
-            await asyncio.to_thread(act)
+            return await asyncio.to_thread(act)
         except Unavailable as error:
             log.warning("waiting", why=str(error))
             await asyncio.sleep(WAIT_SECONDS)
-        else:
-            return
 
 
 async def _for_ever(name: str, run: Callable[[], Awaitable[None]], fenced_seconds: float) -> None:

@@ -4,7 +4,6 @@ import signal
 import threading
 
 from infra.collector import keep_what_is_loaded
-from infra.health import answers
 from infra.heart import Heart
 from infra.logs import configure_logging
 from infra.relay import Relay
@@ -12,6 +11,7 @@ from infra.settings import Settings
 from infra.supervisor import end_in_time, end_with_parent
 from infra.telemetry import serve_metrics
 from infra.workspace import open_workspace
+from services.workers.readiness import ready
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
     end_with_parent()
     workspace = open_workspace(Settings())
     settings = workspace.settings
-    serve_metrics(settings.metrics_port, ready=answers(workspace.engine), host=settings.host)
+    serve_metrics(settings.metrics_port, ready=ready(workspace), host=settings.host)
     stop = threading.Event()
 
     def told(*_: object) -> None:

@@ -215,10 +215,13 @@ def test_foreign_junk_on_the_events_topic_is_kept_with_its_reason_and_stops_nobo
             (b"somebody-else", *_of_journal(workspace)),
             (_of_journal_key(workspace), _of_journal(workspace)[0], _headers(workspace, ts_position=b"999999999")),
             (_of_journal_key(workspace), b"[]", _headers(workspace, ce_id=b"no-id-of-ours")),
+            (_of_journal_key(workspace), b"{", _headers(workspace)),
+            (_of_journal_key(workspace), b'{"product":"another"}', _headers(workspace)),
         )  # fmt: skip
         send(workspace, purchase("2", account("1"), at=datetime.now(UTC)))
         until(lambda: folded(workspace), 60, workers_tail(workers))
-        expected = {"foreign": 3, "tombstone": 1, "wrong_key": 1, "not_in_journal": 1, "undecodable": 1}
+        expected = {"foreign": 3, "tombstone": 1, "wrong_key": 1, "not_in_journal": 1, "undecodable": 2,
+                    "not_as_recorded": 1}  # fmt: skip
         until(lambda: codes(workspace) == expected, 30, lambda: str(codes(workspace)))
     for name in ("timeline", "customer_360", "lifecycle"):
         assert rows(workspace, name) == refolded(workspace, name)

@@ -1,7 +1,8 @@
 """An event that its handler cannot take is set aside after three attempts; nothing else suffers."""
 
 import pytest
-from sqlalchemy import select
+from msgspec import structs
+from sqlalchemy import select, update
 
 from infra.aside import POLICIES, PROJECTOR, Aside
 from infra.attempts import Attempts
@@ -10,6 +11,7 @@ from infra.feeds import JOURNAL, Batch
 from infra.heart import Heart
 from infra.policy_runner import PolicyRunner
 from infra.projector import Fenced, Projector
+from infra.records import Strange
 from infra.replay import ReplayReport, replay
 from models.domain import opportunity
 from models.domain.opportunity import CaptureOpportunity
@@ -19,6 +21,7 @@ from models.policies.opportunity import RouteCaptured
 from models.ports import By
 from models.projections.catalogue import projections
 from models.projections.timeline import Timeline
+from models.tables.journal import journal
 from models.tables.readers import ledger
 from models.tables.set_aside import set_aside
 from tests.support.clock import MONDAY
@@ -87,6 +90,7 @@ def sold(workspace):
         purchase("bad", account("1"), at=MONDAY),
         purchase("later", account("1"), at=MONDAY),
     )
+    return [one for one in workspace.journal.read() if one.type == "purchase.recorded"]
 
 
 def purchases(workspace, name="timeline"):
@@ -199,4 +203,54 @@ def test_a_policy_that_fails_is_passed_over_and_acts_after_the_fix(workspace, at
     assert [e.type for e in workspace.journal.read() if e.source.startswith("policy:")] == [
         "opportunity.routed"
     ]
+    assert lying_aside(workspace) == []
+
+
+def from_topic(*events, offset=10, strange=()):
+    return [Batch(0, "topic-1", events, offset, strange)]
+
+
+def test_a_record_that_only_calls_itself_by_an_events_id_is_kept_and_the_event_stays(
+    workspace, attempts, sold
+):
+    handed = []
+    junk = [
+        Strange("undecodable", "", raw, "topic:events", place, sold[0].event_id)
+        for raw, place in ((b"{", "t:0:7"), (b"[", "t:0:8"))
+    ]
+    careful(workspace, attempts, handed.extend, Heart()).take(from_topic(*sold, strange=junk))
+    assert lying_aside(workspace) == []
+    assert [(one.raw, one.source, one.source_id) for one in workspace.quarantine.open_entries()] == [
+        (b"{", "topic:events", "t:0:7"), (b"[", "topic:events", "t:0:8"),
+    ]  # fmt: skip
+    assert [one for batch in handed for one in batch.envelopes] == sold
+
+
+def test_an_event_that_no_reader_can_decode_is_set_aside_for_each_and_given_back_to_each(
+    workspace, attempts, sold
+):
+    newer = sold[0]
+    with workspace.engine.begin() as connection:
+        connection.execute(update(journal).where(journal.c.event_id == newer.event_id).values(schema=99))
+    for reader in (PROJECTOR, POLICIES):
+        strange = Strange("undecodable", "", b"", "topic:events", "t:0:7", newer.event_id)
+        careful(workspace, attempts, lambda _: None, Heart(), reader).take(from_topic(strange=[strange]))
+    assert set(lying_aside(workspace)) == {(PROJECTOR, newer.event_id), (POLICIES, newer.event_id)}
+    assert replay(workspace).held == {"undecodable": 2}
+    with workspace.engine.begin() as connection:
+        connection.execute(update(journal).where(journal.c.event_id == newer.event_id).values(schema=1))
+    assert replay(workspace) == ReplayReport(tried=2, accepted=2)
+    assert lying_aside(workspace) == []
+
+
+def test_a_folded_event_that_comes_again_with_another_content_is_kept_and_goes_no_further(
+    workspace, attempts, sold
+):
+    handed = []
+    projecting(workspace, attempts).take(everything(workspace))
+    taker = careful(workspace, attempts, handed.extend, Heart())
+    lie = structs.replace(sold[0], event=structs.replace(sold[0].event, product="another"))
+    taker.take(from_topic(sold[0], lie, offset=12))
+    assert [list(batch.envelopes) for batch in handed] == [[sold[0]]]
+    assert workspace.quarantine.counts() == {"not_as_recorded": 1}
     assert lying_aside(workspace) == []

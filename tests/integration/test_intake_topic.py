@@ -14,6 +14,7 @@ from services.workers.intake import Taker, settle
 from tests.support.sending import item, phone
 
 SECRET = "4155552671"
+TOPIC = "topic:orders"
 
 
 def attempts(workspace):
@@ -23,7 +24,7 @@ def attempts(workspace):
 def take(workspace, *messages):
     """Hand messages to the agent's one wrapper; what it says in the log."""
 
-    taker = Taker(workspace.door("intake"), workspace.clock, Heart(), attempts(workspace))
+    taker = Taker(workspace.door("intake"), workspace.clock, Heart(), attempts(workspace), TOPIC)
 
     async def one_after_the_other():
         for number, message in enumerate(messages):
@@ -55,7 +56,10 @@ def test_what_is_no_event_is_kept_and_the_next_one_is_taken(workspace):
         *[("not taken", "quarantined")] * 6, ("not taken", "refused"),
     ]  # fmt: skip
     assert all(one["code"] and one["place"] for one in said)
-    assert len(workspace.quarantine.open_entries()) == 7  # on a topic no sender keeps what is refused
+    held = workspace.quarantine.open_entries()  # on a topic no sender keeps what is refused
+    assert [(one.source, one.source_id) for one in held] == [
+        *((TOPIC, f"0:{number}") for number in range(5)), ("a", "1"), (TOPIC, "0:6"),
+    ]  # fmt: skip
     assert workspace.journal.read()[0].type == "touch.recorded"
 
 
@@ -84,7 +88,7 @@ def test_while_the_journal_does_not_answer_the_message_is_kept_in_hand(workspace
             self.tries += 1
             return (away if self.tries <= 3 else workspace).door("intake").settle(read, now)
 
-    taker = Taker(ComesBack(), workspace.clock, Heart(), attempts(workspace))
+    taker = Taker(ComesBack(), workspace.clock, Heart(), attempts(workspace), TOPIC)
     with capture_logs() as said:
         asyncio.run(settle(taker, "0:1", message))
     away.close()
@@ -98,7 +102,7 @@ def test_a_message_on_which_the_predecessor_hung_three_times_is_kept_and_the_nex
     take(workspace, msgspec.json.encode(item("1", phone())), msgspec.json.encode(item("2", phone())))
     assert workspace.quarantine.counts() == {"hung": 1}
     assert [one.source_id for one in workspace.journal.read() if one.source != "identity"] == ["2"]
-    taker = Taker(workspace.door("intake"), workspace.clock, Heart(), attempts(workspace))
+    taker = Taker(workspace.door("intake"), workspace.clock, Heart(), attempts(workspace), TOPIC)
     taker.done_before({0: 0})  # it may come again until faust has committed
     assert attempts(workspace).counts() == {"0:0": 3}
     taker.done_before({0: 1})
