@@ -6,6 +6,8 @@ from pathlib import Path as File
 
 from bench.figures import Path
 from bench.report import DOCS, Report
+from events.topics import PARTITIONS
+from infra.topics_admin import planned
 
 DAY = 1_000_000_000
 SECONDS = 86_400
@@ -60,14 +62,17 @@ def reckon(report: Report) -> str:
     rebuilt, took = _rebuild(paths["rebuild"])
     day_gb, kafka_gb = DAY * (journal + views) / 1e9, DAY * message * 6 / 1e9
     hours = 365 * DAY / (rebuilt / took) * 2 / 3_600
-    partitions = max(12, 2 * math.ceil(cores["projectors"]))
+    wanted = 2 * math.ceil(cores["projectors"] / shards)
+    partitions, topics = max(PARTITIONS, wanted), len(planned(""))
     rows = [
         ("mean rate", f"10⁹ ÷ 86,400 s = {mean:,.0f} events/s"),
         ("peak rate", f"× {PEAK:g} (assumed) = {peak:,.0f} events/s"),
         ("one journal's append", f"{append:,.0f}/s, one at a time"),
         ("one journal's relay", f"{relay:,.0f}/s, one at a time"),
         ("journal shards", f"{peak:,.0f} ÷ ({min(append, relay):,.0f}, the slower, × {BUSY:g}) = **{shards}**"),
-        ("Kafka partitions", f"{partitions:,} in all: two a projector, so that workers can come and go"),
+        ("Kafka partitions",
+         f"{partitions} a topic (two a projector of the shard would be {wanted}; fewer than {PARTITIONS} are not made) "
+         f"× {topics} topics × {shards} shards = {partitions * topics * shards:,}"),
         *((f"cores: {name}", f"**{math.ceil(need)}**") for name, need in cores.items()),
         ("journal", f"{journal:,.0f} bytes an event with its indexes: {DAY * journal / 1e9:,.0f} GB a day"),
         ("views", f"{views:,.0f} bytes an event with their indexes: {DAY * views / 1e9:,.0f} GB a day"),

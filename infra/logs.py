@@ -10,9 +10,10 @@ import logging
 import re
 import sys
 import threading
+import time
 import traceback
 import warnings
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
@@ -24,6 +25,10 @@ from structlog.contextvars import get_contextvars
 from infra.ids import new_id
 
 FRAMES, CHAIN = 30, 8
+AGAIN_SECONDS = 30.0
+"""So long a library that repeats itself is not listened to."""
+REMEMBERED = 1_000
+"""Sentences of libraries, the memory for them; whoever says so many different ones begins anew."""
 ROOT = Path(__file__).parents[1]
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
@@ -57,9 +62,10 @@ def configure_logging(level: int = logging.INFO, stream: TextIO | None = None) -
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(stream)
+    handler.addFilter(Seldom())
     handler.setFormatter(
         _Formatter(
-            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, _with_left_out, *shared],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *written],
         )
     )
@@ -141,6 +147,44 @@ def _plain(value: Any) -> str:
 def _as_json_would(_: Any, __: str, fields: Fields) -> Fields:
     told: Fields = json.loads(json.dumps(fields, default=_plain))
     return told
+
+
+class Seldom(logging.Filter):
+    """Lets a library say the same sentence once in `AGAIN_SECONDS`; the next then has a count, `left_out`.
+
+    A client that finds its broker away says so many times a second. What comes with an exception always passes.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock, self._said = clock, dict[tuple[str, int, str], tuple[float, int]]()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """May this record be written?"""
+        if record.exc_info:
+            return True
+        try:
+            sentence = record.name, record.levelno, record.getMessage()
+        except (
+            Exception
+        ):  # a sentence that can't be made is for the handler to complain of, not for the caller
+            return True
+        now = self._clock()
+        at, left_out = self._said.get(sentence, (now - AGAIN_SECONDS, 0))
+        if now - at < AGAIN_SECONDS:
+            self._said[sentence] = at, left_out + 1
+            return False
+        if len(self._said) >= REMEMBERED:
+            self._said.clear()
+        self._said[sentence] = now, 0
+        record.left_out = left_out
+        return True
+
+
+def _with_left_out(_: Any, __: str, fields: Fields) -> Fields:
+    """How often a library said this meanwhile, if it did."""
+    left_out = getattr(fields["_record"], "left_out", 0)
+    return {**fields, "left_out": left_out} if left_out else fields
 
 
 class _Formatter(structlog.stdlib.ProcessorFormatter):

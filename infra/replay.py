@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from infra import held as held_entries
 from infra.again import give_back
 from infra.aside import READER
 from infra.intake import Pending, Rejected
@@ -13,6 +14,10 @@ from infra.workspace import Workspace
 
 DOOR = "replay"
 CHUNK = 500
+
+
+class UnknownCode(ValueError):
+    """The quarantine never had an entry of this code; the message says which it has."""
 
 
 class ReplayReport(Struct, frozen=True, kw_only=True):
@@ -35,8 +40,10 @@ def replay(workspace: Workspace, code: str | None = None) -> ReplayReport:
 
     An entry is read as if it were the moment of its arrival, and known from then on; what an import says
     of its own times stands. An event that a reader of the journal could not take is given back to it.
-    Raises `Unavailable`.
+    Raises `Unavailable`, and `UnknownCode` before anything is tried.
     """
+    if code is not None:
+        _expect(workspace, code)
     count: Counter[str] = Counter()
     held: Counter[str] = Counter()
     after = 0
@@ -60,6 +67,13 @@ def replay(workspace: Workspace, code: str | None = None) -> ReplayReport:
         tried=count["tried"], accepted=count["accepted"], duplicates=count["duplicate"],
         refused=count["refused"], held=dict(held), unreadable=count["unreadable"],
     )  # fmt: skip
+
+
+def _expect(workspace: Workspace, code: str) -> None:
+    """A code whose entries are all settled is known, and has nothing to try."""
+    if not held_entries.was_ever(workspace.engine, code):
+        told = ", ".join(f"{one} ({count:,})" for one, count in sorted(workspace.quarantine.counts().items()))
+        raise UnknownCode(f"nothing was ever held for {code!r}; held now: {told or 'nothing'}")
 
 
 def _give_back(workspace: Workspace, entry: Held, count: Counter[str], held: Counter[str]) -> None:

@@ -69,6 +69,8 @@ class _Child:
 
 ENDINGS = {STUCK: "stuck"}
 """What a process says by the status it ends with."""
+WHY = ("ended", *ENDINGS.values(), "hung", "silent", "starting", "waiting")
+"""Why a process is started again: it ended by itself, or its parent judged it so."""
 
 
 class Supervisor:
@@ -85,6 +87,9 @@ class Supervisor:
         self._children = [_Child(spec, folder, env, says_itself=not logs) for spec in specs]
         self._stop, self._thread = threading.Event(), threading.Thread(target=self._watch, name="supervisor")
         self.restarts = 0
+        for spec in specs:
+            for why in WHY:
+                ENDED.labels(spec.name, why)
 
     def start(self) -> None:
         """Start every process and watch them."""

@@ -12,6 +12,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from prometheus_client import Counter, Gauge, Histogram, make_wsgi_app
 from prometheus_client.exposition import ThreadingWSGIServer
 
+from infra.codes import DEFECTS
 from infra.health import Check, Health
 from models.errors import Unavailable
 
@@ -37,7 +38,7 @@ HELD = Gauge("touchstone_quarantine_open_entries", "Open entries of the quaranti
 
 OTHER = "other"
 CODES = 60
-"""So many codes of the quarantine are told apart; importers make up their own."""
+"""So many codes of the quarantine are told apart, and ours; importers make up their own."""
 _CODE = re.compile(r"[a-z](?:[a-z_.]|[0-9](?![0-9])){0,39}")
 
 
@@ -51,7 +52,7 @@ def show_held(counts: Mapping[str, int]) -> None:
     told: dict[str, int] = {}
     for code, count in sorted(counts.items(), key=lambda one: -one[1]):
         label = code_label(code)
-        label = label if label in told or len(told) < CODES else OTHER
+        label = label if label in told or label in DEFECTS or len(told) < CODES else OTHER
         told[label] = told.get(label, 0) + count
     HELD.clear()
     for label, count in told.items():

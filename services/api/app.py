@@ -8,7 +8,7 @@ from infra.observing import NO_TELEMETRY, Observed, add_operations
 from infra.telemetry import show_held
 from infra.views import Views
 from infra.workspace import Workspace
-from services.api import customer, event, lists, opportunity, pipeline, problems, search, timeline
+from services.api import customer, event, lists, opportunity, pipeline, problems, quarantine, search, timeline
 from services.api.security import DOCUMENTED, Guard
 
 
@@ -28,7 +28,8 @@ def create_app(workspace: Workspace, heart: Heart | None = None) -> FastAPI:
     for subject in (search, customer, timeline, pipeline, opportunity, event):
         app.include_router(subject.router(workspace, views), dependencies=DOCUMENTED)
 
-    app.include_router(lists.router(workspace), dependencies=DOCUMENTED)
+    for other in (lists, quarantine):
+        app.include_router(other.router(workspace), dependencies=DOCUMENTED)
 
     add_operations(
         app,

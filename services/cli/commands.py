@@ -2,7 +2,17 @@
 
 import typer
 
-from services.cli import contract, demoing, listing, operating, rebuilding, serving, working
+from services.cli import (
+    contract,
+    demoing,
+    held,
+    listing,
+    operating,
+    rebuilding,
+    serving,
+    status,
+    working,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -10,11 +20,12 @@ def register(app: typer.Typer) -> None:
     app.command(rich_help_panel="Begin")(demoing.demo)
     app.command(rich_help_panel="Begin")(serving.up)
     app.command(rich_help_panel="Begin")(serving.down)
-    app.command(rich_help_panel="Begin")(serving.status)
+    app.command(rich_help_panel="Begin")(status.status)
     app.command(rich_help_panel="Begin")(serving.where)
     app.command(rich_help_panel="Begin")(serving.doctor)
     app.command("import", rich_help_panel="Bring in")(working.import_)
     app.command("real-data", rich_help_panel="Bring in")(working.real_data)
+    app.command(rich_help_panel="Bring in")(held.quarantine)
     app.command(rich_help_panel="Bring in")(working.replay)
     app.command(rich_help_panel="Foretell")(working.train)
     app.command(rich_help_panel="Foretell")(working.score)

@@ -17,9 +17,9 @@ from infra.telemetry import serve_metrics
 from infra.topics_admin import REPLICAS, create_topics, odd_topics, planned
 from services.cli import running
 from services.cli.running import console, fail
-from services.cli.stack import INTAKE, RELAY, WORKERS, environment
+from services.cli.stack import API, GATEWAY, INTAKE, RELAY, WORKERS, environment
 
-ROLES = {one.name: one for one in (RELAY, *WORKERS, INTAKE)}
+ROLES = {one.name: one for one in (GATEWAY, API, RELAY, *WORKERS, INTAKE)}
 
 Replication = Annotated[
     int | None,
@@ -50,13 +50,14 @@ def migrate() -> None:
 def worker(
     role: Annotated[str, typer.Argument(help=f"{', '.join(ROLES)}.")],
 ) -> None:
-    """Run one worker here, and watch it: what makes no progress is killed and started again.
+    """Run one process here, and watch it: what makes no progress is killed and started again.
 
     What it says goes to this command's own output. Without this parent an event on which a worker hangs would
-    hold it up for ever. It serves its own figures one port above the worker's, TOUCHSTONE_METRICS_PORT.
+    hold it up for ever, and nobody would replace a gateway that is frozen. It serves its own figures one port
+    above TOUCHSTONE_METRICS_PORT, where relay and workers serve theirs.
     """
     if role not in ROLES:
-        fail(f"there is no worker {role!r}: it is one of {', '.join(ROLES)}")
+        fail(f"there is no process {role!r}: it is one of {', '.join(ROLES)}")
     settings = running.settings()
     port = settings.metrics_port
     supervisor = Supervisor([ROLES[role]], settings.var / "run", environment(settings), logs=False)

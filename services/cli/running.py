@@ -70,18 +70,21 @@ def settings() -> Settings:
     Exits with a sentence where there is neither.
     """
     known = found()
-    if known is None:
-        fail(
-            "no workspace runs here: start one with `touchstone up` (or `touchstone demo`), or set DATABASE_URL"
-        )
-    return known
+    if known is not None:
+        return known
+    for folder in _folders(Settings().var):
+        if alive := [title for title, _ in _left_over(folder)]:
+            fail(
+                f"no workspace runs here: what started it is gone, but of {folder} there still run: "
+                f"{', '.join(alive)}. `touchstone down` stops them, `touchstone up` takes them over"
+            )
+    fail("no workspace runs here: start one with `touchstone up` (or `touchstone demo`), or set DATABASE_URL")
 
 
 def found() -> Settings | None:
     """The settings of the workspace that runs here or that the environment names; None where there is none."""
     given = Settings()
-    folders = (given.var,) if "TOUCHSTONE_VAR" in os.environ else USUAL
-    for folder in folders:
+    for folder in _folders(given.var):
         told = running(folder)
         if told is not None and given.database_url in ("", told.database_url):
             return given.model_copy(update={
@@ -108,10 +111,10 @@ def fail(sentence: str) -> NoReturn:
     raise typer.Exit(1)
 
 
-def say_wrong(sentence: str) -> NoReturn:
-    """Say what is wrong and end the program with status 1."""
+def say_wrong(sentence: str, status: int = 1) -> NoReturn:
+    """Say what is wrong and end the program with this status."""
     console.print(sentence, style="red", markup=False, soft_wrap=True)
-    raise SystemExit(1)
+    raise SystemExit(status)
 
 
 def stop(var: Path) -> bool:
@@ -128,13 +131,22 @@ def stop(var: Path) -> bool:
     return True
 
 
+def _folders(var: Path) -> tuple[Path, ...]:
+    return (var,) if "TOUCHSTONE_VAR" in os.environ else USUAL
+
+
 def _stop_left_over(var: Path) -> bool:
-    servers: list[LocalPostgres | LocalKafka] = []
-    if (var / "postgres").exists():
-        servers.append(LocalPostgres(var / "postgres"))
-    if (var / "kafka").exists():
-        servers.append(LocalKafka(var / "kafka"))
-    alive = [server for server in servers if server.alive()]
-    for server in alive:
+    alive = _left_over(var)
+    for _, server in alive:
         server.stop()
     return bool(alive)
+
+
+def _left_over(var: Path) -> list[tuple[str, LocalPostgres | LocalKafka]]:
+    """Servers of a folder that run, with what people call them."""
+    servers: list[tuple[str, LocalPostgres | LocalKafka]] = []
+    if (var / "postgres").exists():
+        servers.append(("PostgreSQL", LocalPostgres(var / "postgres")))
+    if (var / "kafka").exists():
+        servers.append(("Apache Kafka", LocalKafka(var / "kafka")))
+    return [(title, server) for title, server in servers if server.alive()]

@@ -1,5 +1,6 @@
-"""up, down, status, doctor."""
+"""up, down, where, doctor."""
 
+import json
 import os
 import signal
 import subprocess
@@ -9,15 +10,13 @@ import time
 from pathlib import Path
 from typing import Annotated
 
-import httpx
 import typer
 from rich.table import Table
-from sqlalchemy import text
 
+from infra.clock import SystemClock
 from infra.local.doctor import checks
 from infra.local.processes import StartFailed
 from infra.settings import Settings
-from infra.workspace import open_workspace
 from models.errors import Unavailable
 from services.cli import running, stack
 from services.cli.running import console
@@ -86,31 +85,6 @@ def down() -> None:
         console.print("Nothing runs here.")
 
 
-def status() -> None:
-    """Show what runs, how far each reader is, and what is in quarantine."""
-    settings = running.settings()
-    table = Table("part", "state", box=None, header_style="bold")
-    for name, url in (("gateway", settings.gateway_url), ("api", settings.api_url)):
-        table.add_row(name, _health(url))
-    workspace = open_workspace(settings)
-    try:
-        head = workspace.journal.head()
-        table.add_row("journal", f"{head:,} events")
-        with workspace.engine.connect() as connection:
-            folded = connection.execute(text("SELECT count(*) FROM ledger")).scalar_one()
-            relayed = connection.execute(text("SELECT max(position) FROM relay_checkpoint")).scalar()
-        table.add_row("views", f"{head - folded:,} events behind")
-        if settings.kafka_bootstrap:
-            table.add_row("relay", f"{head - (relayed or 0):,} events behind, to {settings.kafka_bootstrap}")
-        held = workspace.quarantine.counts()
-        table.add_row("quarantine", ", ".join(f"{count:,} {code}" for code, count in held.items()) or "empty")
-    except Unavailable as error:
-        table.add_row("journal", f"[red]{error}[/red]")
-    finally:
-        workspace.close()
-    console.print(table)
-
-
 def where(
     what: Annotated[str, typer.Argument(help="gateway, api, kafka, key, database, metrics or var.")],
 ) -> None:
@@ -155,22 +129,21 @@ def _figures(settings: Settings) -> str:
     )
 
 
-def _health(url: str) -> str:
-    try:
-        answer = httpx.get(f"{url}/health", timeout=5)
-    except httpx.TransportError:
-        return f"[red]does not answer at {url}[/red]"
-    return f"ready at {url}" if answer.status_code == 200 else f"[red]answers {answer.status_code}[/red]"
-
-
 def _in_background(var: Path, no_kafka: bool) -> None:
     var.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "services.cli", "up", *(["--no-kafka"] if no_kafka else [])]
-    with (var / "up.log").open("wb") as output:
+    with (var / "up.log").open("ab") as output:
+        begins = {
+            "message": "a new run begins",
+            "level": "info",
+            "timestamp": SystemClock().now().isoformat(),
+        }
+        output.write(json.dumps(begins).encode() + b"\n")
+        output.flush()
         process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
     with console.status("Starting"):
         while running.running(var) is None and process.poll() is None:
             time.sleep(0.2)
     if process.poll() is not None:
-        running.fail(f"it did not start; see {var / 'up.log'}")
+        running.fail(f"it did not start; see the end of {var / 'up.log'}")
     console.print("It runs. `touchstone status` tells more, `touchstone down` stops it.")

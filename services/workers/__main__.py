@@ -6,7 +6,6 @@ import sys
 from faust import Worker
 
 from infra.collector import keep_what_is_loaded
-from infra.health import answers
 from infra.heart import Heart
 from infra.logs import configure_logging
 from infra.settings import Settings
@@ -14,6 +13,7 @@ from infra.supervisor import end_in_time, end_with_parent
 from infra.telemetry import serve_metrics
 from infra.workspace import Workspace, open_workspace
 from services.workers.app import LOOPS, ROLES, create_app
+from services.workers.readiness import ready
 
 USAGE = f"python -m services.workers {'|'.join(ROLES)}: which worker is to run (intake needs Kafka)"
 
@@ -27,14 +27,14 @@ def main(arguments: list[str]) -> None:
     end_with_parent()
     workspace = open_workspace(Settings())
     settings = workspace.settings
-    serve_metrics(settings.metrics_port, ready=answers(workspace.engine), host=settings.host)
+    serve_metrics(settings.metrics_port, ready=ready(workspace), host=settings.host)
     heart = Heart.of_process()
     keep_what_is_loaded()
     if settings.kafka_bootstrap:
         app = create_app(workspace, role, heart)
-        _Worker(
-            app, loglevel="WARN", redirect_stdouts=False, override_logging=False
-        ).execute_from_commandline()
+        worker = _Worker(app, loglevel="WARN", quiet=True, redirect_stdouts=False, override_logging=False)
+        worker.spinner = None  # it writes to stdout even when told to be quiet, and a log is no terminal
+        worker.execute_from_commandline()
     elif role in LOOPS:
         asyncio.run(_plain(workspace, role, heart))
     else:

@@ -7,7 +7,10 @@ import pytest
 from bench import scaling
 from bench.figures import Figure, Line, Path
 from bench.report import Report
+from infra.topics_admin import planned
 from tests.unit.bench.test_report import MACHINE
+
+TOPICS = len(planned(""))
 
 
 def path(name, cpu=(), **figures):
@@ -38,6 +41,8 @@ def test_shards_cores_and_bytes_follow_from_the_figures():
     assert "11,574 events/s" in found
     assert "34,722 ÷ (10,000, the slower, × 0.6) = **6**" in found
     assert "| cores: projectors | **4** |" in found
+    assert "12 a topic (two a projector of the shard would be 2; fewer than 12 are not made)" in found
+    assert f"× {TOPICS} topics × 6 shards = {12 * TOPICS * 6:,} |" in found
     assert "700 bytes an event with its indexes: 700 GB a day" in found
     assert "365 × 10⁹ ÷ 25,000/s on two cores: 8,111 core hours" in found
 

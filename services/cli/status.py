@@ -1,0 +1,100 @@
+"""status: what runs, how far each reader is, what is held; and whether anything of it is not well."""
+
+from datetime import datetime
+
+import typer
+from rich.table import Table
+
+from infra import held
+from infra.aside import PROJECTOR
+from infra.clock import SystemClock
+from infra.lag import RELAY, lags
+from infra.settings import Settings
+from infra.workspace import Workspace, open_workspace
+from models.errors import Unavailable
+from services.cli import running
+from services.cli.held import counted, printable
+from services.cli.processes import Seen, seen, wrong_with
+from services.cli.running import console
+
+NAMES = {PROJECTOR: "views"}
+"""What a reader fills says more to people than its own name."""
+
+
+def status() -> None:
+    """Show what runs, how far each reader is behind, and what is held; status 1 if something is not well.
+
+    An entry in quarantine is no fault here: it waits for a sender or for you (`touchstone quarantine`). An
+    event that lies aside is one: a reader could not take it.
+    """
+    settings = running.settings()
+    wrong = [*_processes(settings), *_work(settings)]
+    if wrong:
+        for sentence in wrong:
+            console.print(f"Not well: {sentence}", style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(1)
+
+
+def _processes(settings: Settings) -> list[str]:
+    """Show the processes of the stack that runs here, else what answers at the addresses; what is not well."""
+    now, told = SystemClock().now(), running.running(settings.var)
+    if told is None:
+        return _addresses(settings)
+    found = seen(told, now)
+    table = Table("process", "state", "since", "started again", box=None, header_style="bold")
+    for one in found:
+        table.add_row(one.name, *_row(one, now), style="" if one.well else "red")
+    console.print(table)
+    return [f"{one.name} {one.state}" for one in found if not one.well]
+
+
+def _addresses(settings: Settings) -> list[str]:
+    """Elsewhere another parent watches: what is not to be reached here may run on another machine."""
+    table = Table("part", "state", box=None, header_style="bold")
+    wrong = []
+    for name, url in (("gateway", settings.gateway_url), ("api", settings.api_url)):
+        why = wrong_with(url)
+        table.add_row(name, f"{why or 'ready'} at {url}")
+        if why.startswith("is not ready"):
+            wrong.append(f"{name} {why}")
+    console.print(table)
+    return wrong
+
+
+def _row(one: Seen, now: datetime) -> tuple[str, str, str]:
+    since = f"{one.since.astimezone():%Y-%m-%d %H:%M:%S}" if one.since else ""
+    state, _, _ = one.state.partition(":")  # why is told below
+    return state, since, "" if one.again is None else counted(one.again, "time")
+
+
+def _work(settings: Settings) -> list[str]:
+    """Show journal, readers, quarantine; what is not well."""
+    workspace = open_workspace(settings)
+    table = Table("work", "state", box=None, header_style="bold")
+    try:
+        wrong = _fill(table, workspace)
+    except Unavailable as error:
+        table.add_row("journal", "does not answer")
+        wrong = [f"the journal: {error}"]
+    finally:
+        workspace.close()
+    console.print(table)
+    return wrong
+
+
+def _fill(table: Table, workspace: Workspace) -> list[str]:
+    settings = workspace.settings
+    stand = lags(workspace.engine, settings.kafka_bootstrap, settings.topic_prefix)
+    table.add_row("journal", f"{stand.head:,} events")
+    for reader, count in stand.behind.items():
+        least = "at least " if stand.kafka and reader != RELAY else ""
+        to = f", to {settings.kafka_bootstrap}" if reader == RELAY else ""
+        table.add_row(NAMES.get(reader, reader), f"{least}{count:,} events behind{to}")
+    open_, aside = workspace.quarantine.counts(), held.aside(workspace.engine)
+    told = ", ".join(f"{count:,} {printable(code)}" for code, count in sorted(open_.items()))
+    table.add_row("quarantine", told or "empty")
+    table.add_row("set aside", ", ".join(f"{n:,} by {reader}" for reader, n in aside.items()) or "nothing")
+    return [*([stand.kafka] if stand.kafka else []), *(
+        f"{counted(n, 'event')} set aside by {reader}: `touchstone quarantine` says why, `touchstone replay` gives back"
+        for reader, n in aside.items()
+    )]  # fmt: skip
