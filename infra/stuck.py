@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 import structlog
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
@@ -74,7 +75,10 @@ class StuckWatch:
             self._places[partition] = offset
 
     def gives_back(self) -> None:
-        """The member has no partition any more."""
+        """The member has no partition any more; a lag that it still told would hide its successor's."""
+        for part in self._places:
+            with suppress(KeyError):
+                LAG.remove(self._group, str(part))
         self._places = {}
 
     def works(self, busy: bool) -> None:

@@ -21,7 +21,7 @@ class Load:
 
     def __init__(
         self, *, seed: int, book: Book, gateway: str, api: str, key: str, name: str, bootstrap: str = "",
-        intake: str = "", pace: float = 1.0, crowd: int = 120,
+        intake: str = "", pace: float, crowd: int,
     ) -> None:  # fmt: skip
         everybody, self.answers, self._book = people(crowd), Answers(), book
 

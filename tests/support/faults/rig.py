@@ -109,13 +109,13 @@ class Rig:
         servers: dict[str, Server] = {"PostgreSQL": self.postgres, "Apache Kafka": self.kafka}
         return Keeper(servers if self.bootstrap else {"PostgreSQL": self.postgres})
 
-    def load(self, pace: float = 1.0) -> Load:
+    def load(self, pace: float = 1.0, crowd: int = 120) -> Load:
         """Senders, to be entered as a context; a new name each time, the same book."""
         self._loads += 1
         return Load(
             seed=self.seed, book=self.book, gateway=self.settings.gateway_url, api=self.settings.api_url,
             key=self.key, name=f"load{self._loads}", bootstrap=self.bootstrap,
-            intake=intake_topic(self.settings.topic_prefix), pace=pace,
+            intake=intake_topic(self.settings.topic_prefix), pace=pace, crowd=crowd,
         )  # fmt: skip
 
     def chance(self, of: str) -> Random:
