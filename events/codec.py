@@ -24,7 +24,8 @@ _UPCASTERS: dict[tuple[str, int], Upcaster] = {}
 _encoder = msgspec.json.Encoder(enc_hook=write_personal)
 _json = msgspec.json.Decoder(Json)
 _PLACED = re.compile(r"(?s)(.*) - at `(\$[^`]*)`")
-_UNKNOWN = "Object contains unknown field"
+_UNKNOWN = re.compile(r"(?s)Object contains unknown field `(.*)`")
+_FIELD_NAME = re.compile(r"[a-z][a-z_]{0,39}")
 _UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -97,9 +98,10 @@ def undecodable(error: Exception, within: str = "$") -> Undecodable:
     sentence, path = str(error), within
     if placed := _PLACED.fullmatch(sentence):
         sentence, path = placed[1], within + placed[2].removeprefix("$")
-    if sentence.startswith(_UNKNOWN):
-        # Its name is whatever somebody wrote, a person's too, and a path is kept in the clear.
-        return Undecodable("invalid", path, "There is a field that the schema does not have")
+    if unknown := _UNKNOWN.fullmatch(sentence):
+        # A key may hold anything, a phone or a Name too; only what looks like a field of ours is repeated.
+        plain = _FIELD_NAME.fullmatch(unknown[1])
+        return Undecodable("invalid", f"{path}.{unknown[1]}" if plain else path, "There is no such field")
     if sentence.startswith("Invalid enum value"):
         sentence = "Expected one of the words listed in the schema"
     elif sentence.startswith("Invalid value"):
