@@ -182,9 +182,12 @@ class Supervisor:
 
 
 def end_with_parent() -> None:
-    """Called by our processes as they start: if a supervisor started it and is killed, it ends too (Linux)."""
+    """Called by our processes as they start: if a supervisor started it and is killed, it is killed too (Linux).
+
+    A gentler signal would wait for an interpreter that is held, and nobody would be left to end that.
+    """
     if sys.platform == "linux" and SUPERVISED in os.environ:
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != int(os.environ[SUPERVISED]):
             raise SystemExit("the supervisor is gone already")
 

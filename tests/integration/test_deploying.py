@@ -27,6 +27,7 @@ from infra.topics_admin import create_topics, odd_topics, planned
 from models.errors import Refused, Unavailable
 from services.cli import commands
 from services.cli.operating import ROLES
+from services.cli.running import console
 from services.cli.stack import environment
 from tests.support.faults.crew import until
 
@@ -259,7 +260,7 @@ def test_topics_can_be_looked_at_without_a_broker_and_their_number_of_partitions
     cli, settings, monkeypatch
 ):
     monkeypatch.setenv("TOUCHSTONE_VAR", str(settings.var))
-    monkeypatch.setenv("COLUMNS", "250")
+    monkeypatch.setattr(console, "width", 250)
     runner = CliRunner()
     seen = runner.invoke(cli, ["topics", "--dry-run"])
     assert seen.exit_code == 0
