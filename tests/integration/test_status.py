@@ -97,13 +97,18 @@ def test_a_folder_in_which_nothing_runs_says_how_to_begin(settings, tmp_path):
 def test_servers_that_outlived_their_parent_are_named_with_how_to_stop_them(tmp_path):
     folder = Machine(Settings(var=tmp_path))
     folder.env |= {"DATABASE_URL": "", "TOUCHSTONE_VAR": str(tmp_path), "PATH": os.environ["PATH"]}
-    with LocalPostgres(tmp_path / "postgres", {"shared_buffers": "16MB"}) as server:
+    server = LocalPostgres(tmp_path / "postgres", {"shared_buffers": "16MB"})
+    started = "import sys; from pathlib import Path; from infra.local.postgres import LocalPostgres as Server; "
+    started += "Server(Path(sys.argv[1]), {'shared_buffers': '16MB'}).start()"
+    subprocess.run([sys.executable, "-c", started, str(tmp_path / "postgres")], check=True, timeout=PATIENCE)
+    try:
         code, said = folder.touchstone("status")
         told = " ".join(said.split())
         assert (code, "PostgreSQL" in told, "`touchstone down` stops" in told) == (1, True, True), said
         assert folder.touchstone("down")[0] == 0
         assert not server.alive()
-    server.remove()
+    finally:
+        server.remove()
 
 
 def test_an_unknown_code_is_wrong_use_and_a_database_that_is_away_is_told(settings, tmp_path):
