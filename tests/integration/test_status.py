@@ -98,7 +98,9 @@ def test_servers_that_outlived_their_parent_are_named_with_how_to_stop_them(tmp_
     folder = Machine(Settings(var=tmp_path))
     folder.env |= {"DATABASE_URL": "", "TOUCHSTONE_VAR": str(tmp_path), "PATH": os.environ["PATH"]}
     server = LocalPostgres(tmp_path / "postgres", {"shared_buffers": "16MB"})
-    started = "import sys; from pathlib import Path; from infra.local.postgres import LocalPostgres as Server; "
+    started = (
+        "import sys; from pathlib import Path; from infra.local.postgres import LocalPostgres as Server; "
+    )
     started += "Server(Path(sys.argv[1]), {'shared_buffers': '16MB'}).start()"
     subprocess.run([sys.executable, "-c", started, str(tmp_path / "postgres")], check=True, timeout=PATIENCE)
     try:
