@@ -75,6 +75,7 @@ class _Section:
         self._before = identity_store.remember(self._register)
         self._sealed: dict[tuple[str, str, str], IdentifierValues] = {}
         self._rows: list[tuple[object, ...]] = []
+        # Only where two customers known before meet, it may have to be asked whether that was proposed already.
         self._at_once = len(drafts) <= FEW or any(
             len({self._register.links.get(ref.key) for ref in together}) > 1 for together in shown
         )

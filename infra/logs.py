@@ -165,9 +165,7 @@ class Seldom(logging.Filter):
             return True
         try:
             sentence = record.name, record.levelno, record.getMessage()
-        except (
-            Exception
-        ):  # a sentence that can't be made is for the handler to complain of, not for the caller
+        except Exception:  # a sentence that can't be made is the handler's to complain of
             return True
         now = self._clock()
         at, left_out = self._said.get(sentence, (now - AGAIN_SECONDS, 0))
