@@ -132,7 +132,7 @@ class Careful:
     def _genuine(self, batch: Batch) -> Batch:
         """A topic can be written to by others: what the journal does not have at that position is no event.
 
-        Nor is what says something else of an event that was folded; a first copy cannot, it is the relay's.
+        Nor is what says something else of an event that was folded. What a first copy says is taken on trust.
         """
         if batch.topic_id == JOURNAL or not batch.envelopes:
             return batch

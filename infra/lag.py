@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from msgspec import Struct
 from sqlalchemy import Engine, text
@@ -12,7 +12,7 @@ from events.topics import PARTITIONS, events_topic
 from infra.aside import POLICIES, PROJECTOR
 from infra.database import unavailable
 from infra.feeds import JOURNAL
-from infra.topics_admin import PROMPT
+from infra.topics_admin import PROMPT, offsets
 
 ANSWER_SECONDS = 8.0
 """A broker that has just begun is slow."""
@@ -64,15 +64,15 @@ def lags(engine: Engine, bootstrap: str, prefix: str) -> Lags:
             head=head, behind=dict.fromkeys((RELAY, PROJECTOR, POLICIES), unsent),
             kafka=f"Kafka at {bootstrap} does not answer",
         )  # fmt: skip
-    offsets = {(row.reader, row.partition): int(row.offset) for row in rows if row.topic_id == now}
-    waiting = {one: _waiting(one, offsets, first, end) for one in (PROJECTOR, POLICIES)}
+    stands = {(row.reader, row.partition): int(row.offset) for row in rows if row.topic_id == now}
+    waiting = {one: _waiting(one, stands, first, end) for one in (PROJECTOR, POLICIES)}
     return Lags(head=head, behind={RELAY: unsent} | {one: unsent + count for one, count in waiting.items()})
 
 
-def _waiting(reader: str, offsets: Offsets, first: Mapping[int, int], end: Mapping[int, int]) -> int:
+def _waiting(reader: str, stands: Offsets, first: Mapping[int, int], end: Mapping[int, int]) -> int:
     """What lies on the partitions for a reader; what retention took is nobody's to read any more."""
     return sum(
-        max(0, end[number] - max(first[number], offsets.get((reader, number), 0)))
+        max(0, end[number] - max(first[number], stands.get((reader, number), 0)))
         for number in range(PARTITIONS)
     )
 
@@ -88,17 +88,13 @@ def _topic(bootstrap: str, topic: str) -> tuple[str, dict[int, int], dict[int, i
         try:
             described = admin.describe_topics(TopicCollection([topic]), request_timeout=ANSWER_SECONDS)
             found = str(described[topic].result(ANSWER_SECONDS).topic_id)
-            first, end = (_offsets(admin, topic, one) for one in (OffsetSpec.earliest(), OffsetSpec.latest()))
+            first, end = (
+                offsets(admin, topic, range(PARTITIONS), one, ANSWER_SECONDS)
+                for one in (OffsetSpec.earliest(), OffsetSpec.latest())
+            )
         except KafkaException as error:
             if time.monotonic() > until or error.args[0].code() not in _PASSING:
                 raise
             time.sleep(ASK_AGAIN_SECONDS)
         else:
             return found, first, end
-
-
-def _offsets(admin: AdminClient, topic: str, which: OffsetSpec) -> dict[int, int]:
-    asked = admin.list_offsets(
-        {TopicPartition(topic, number): which for number in range(PARTITIONS)}, request_timeout=ANSWER_SECONDS
-    )
-    return {place.partition: int(one.result(ANSWER_SECONDS).offset) for place, one in asked.items()}

@@ -15,7 +15,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicP
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from infra.telemetry import LAG
-from infra.topics_admin import PROMPT
+from infra.topics_admin import PROMPT, offsets
 from infra.watchdog import STUCK
 from models.errors import Unavailable
 
@@ -51,21 +51,20 @@ class StuckWatch:
 
     def reads_from_committed(self, partitions: Iterable[int]) -> Mapping[int, int]:
         """The member is to read partitions from where their group stands, which is told, or raises `Unavailable`."""
-        wanted = [TopicPartition(self._topic, part) for part in partitions]
         try:
-            self._places.update(self._committed(wanted))
+            self._places.update(self._committed(list(partitions)))
         except (KafkaException, TimeoutError) as error:
             raise Unavailable(f"Kafka does not tell where {self._group} stands") from error
         return dict(self._places)
 
-    def _committed(self, wanted: list[TopicPartition]) -> dict[int, int]:
-        first = self._admin.list_offsets(
-            {place: OffsetSpec.earliest() for place in wanted}, request_timeout=ANSWER_SECONDS
+    def _committed(self, partitions: Sequence[int]) -> dict[int, int]:
+        first = offsets(self._admin, self._topic, partitions, OffsetSpec.earliest(), ANSWER_SECONDS)
+        group = ConsumerGroupTopicPartitions(
+            self._group, [TopicPartition(self._topic, part) for part in partitions]
         )
-        group = ConsumerGroupTopicPartitions(self._group, wanted)
         stands = self._admin.list_consumer_group_offsets([group], request_timeout=ANSWER_SECONDS)
         return {
-            place.partition: max(place.offset, first[place].result(ANSWER_SECONDS).offset)
+            place.partition: max(place.offset, first[place.partition])
             for place in stands[self._group].result(ANSWER_SECONDS).topic_partitions or []
         }
 
@@ -127,10 +126,5 @@ class StuckWatch:
             return ""
         return "it is no member of its group any more"
 
-    def _ends(self, partitions: Sequence[int]) -> dict[int, int]:
-        wanted = {TopicPartition(self._topic, part): OffsetSpec.latest() for part in partitions}
-        found = self._admin.list_offsets(wanted, request_timeout=ANSWER_SECONDS)
-        ends = {place.partition: int(one.result(ANSWER_SECONDS).offset) for place, one in found.items()}
-        if min(ends.values()) < 0:  # a broker that is frozen may be told so, instead of a failure
-            raise TimeoutError
-        return ends
+    def _ends(self, partitions: Iterable[int]) -> dict[int, int]:
+        return offsets(self._admin, self._topic, partitions, OffsetSpec.latest(), ANSWER_SECONDS)

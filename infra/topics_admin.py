@@ -1,11 +1,11 @@
 """Creating the topics, and telling one topic from another of the same name."""
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic, TopicMetadata
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec, TopicMetadata
 
 from events import registry
 from events.topics import PARTITIONS, events_topic, family_topic, intake_topic
@@ -151,6 +151,19 @@ def answers(bootstrap: str) -> Callable[[], None]:
             raise _no_answer(bootstrap, error) from None
 
     return check
+
+
+def offsets(
+    admin: AdminClient, topic: str, partitions: Iterable[int], which: OffsetSpec, seconds: float
+) -> dict[int, int]:
+    """Partition → its first or next offset. Raises KafkaException or TimeoutError where a broker does not say."""
+    asked = admin.list_offsets(
+        {TopicPartition(topic, number): which for number in partitions}, request_timeout=seconds
+    )
+    found = {place.partition: int(one.result(seconds).offset) for place, one in asked.items()}
+    if any(offset < 0 for offset in found.values()):  # so it tells of a broker that is frozen
+        raise TimeoutError
+    return found
 
 
 def forget(bootstrap: str, upto: Mapping[tuple[str, int], int]) -> None:

@@ -1,7 +1,5 @@
 """status: what runs, how far each reader is, what is held; and whether anything of it is not well."""
 
-from datetime import datetime
-
 import typer
 from rich.table import Table
 
@@ -37,13 +35,13 @@ def status() -> None:
 
 def _processes(settings: Settings) -> list[str]:
     """Show the processes of the stack that runs here, else what answers at the addresses; what is not well."""
-    now, told = SystemClock().now(), running.running(settings.var)
+    told = running.running(settings.var)
     if told is None:
         return _addresses(settings)
-    found = seen(told, now)
+    found = seen(told, SystemClock().now())
     table = Table("process", "state", "since", "started again", box=None, header_style="bold")
     for one in found:
-        table.add_row(one.name, *_row(one, now), style="" if one.well else "red")
+        table.add_row(one.name, *_row(one), style="" if one.well else "red")
     console.print(table)
     return [f"{one.name} {one.state}" for one in found if not one.well]
 
@@ -61,7 +59,7 @@ def _addresses(settings: Settings) -> list[str]:
     return wrong
 
 
-def _row(one: Seen, now: datetime) -> tuple[str, str, str]:
+def _row(one: Seen) -> tuple[str, str, str]:
     since = f"{one.since.astimezone():%Y-%m-%d %H:%M:%S}" if one.since else ""
     state, _, _ = one.state.partition(":")  # why is told below
     return state, since, "" if one.again is None else counted(one.again, "time")

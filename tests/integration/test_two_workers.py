@@ -3,7 +3,6 @@
 FAULTS=long tries more orders. A failure tells the seed of its order.
 """
 
-import os
 from contextlib import contextmanager
 from datetime import timedelta
 from random import Random
@@ -15,13 +14,14 @@ from infra.projector import Projector
 from models.projections.catalogue import projections
 from models.tables.readers import ledger
 from tests.support.clock import MONDAY
+from tests.support.faults.running import LONG
 from tests.support.folding import fold, rows
 from tests.support.lanes import Lanes
 from tests.support.sending import email, item, phone, purchase, send
 from tests.support.turns import Turns
 from tests.support.viewing import actual, expected, recorded
 
-ORDERS = 200 if os.environ.get("FAULTS", "") == "long" else 10
+ORDERS = 200 if LONG else 10
 HOUR = timedelta(hours=1)
 A, B = "a", "b"
 

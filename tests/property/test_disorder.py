@@ -3,7 +3,6 @@
 FAULTS=long asks for the long form. A failing run prints how to repeat it.
 """
 
-import os
 import sys
 from collections import Counter, defaultdict
 from contextlib import suppress
@@ -33,11 +32,11 @@ from infra.views import Views
 from models.projections.catalogue import projections
 from models.tables.readers import ledger
 from tests.support.disorder import LATE, POOL, PUT_RIGHT, WHICH, Reckoning, Seen, Sender, Value, happenings
+from tests.support.faults.running import LONG
 from tests.support.lanes import Crash, Lanes, crashing
 from tests.support.viewing import actual, expected, recorded
 from tests.support.workspaces import empty, part
 
-LONG = os.environ.get("FAULTS", "") == "long"
 RUNS, STEPS = (500, 50) if LONG else (12, 25)
 LANES = 3
 HANDED = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 4)), min_size=LANES, max_size=LANES)

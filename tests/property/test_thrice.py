@@ -3,7 +3,6 @@
 FAULTS=long asks for the long form. A failing run prints how to repeat it.
 """
 
-import os
 from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,13 +15,14 @@ from infra.projector import Projector
 from models.projections.catalogue import projections
 from tests.support.clock import MONDAY
 from tests.support.disorder import KINDS, POOL, PUT_RIGHT, WHICH, Sender, happenings
+from tests.support.faults.running import LONG
 from tests.support.folding import fold
 from tests.support.lanes import Lanes
 from tests.support.readings import Readings
 from tests.support.sending import send
 from tests.support.workspaces import empty, ruled
 
-WORLDS = 500 if os.environ.get("FAULTS", "") == "long" else 8
+WORLDS = 500 if LONG else 8
 LANES = 3
 DAY = 24 * 60
 RULES = """
