@@ -71,6 +71,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def _ran(terminalreporter: pytest.TerminalReporter) -> Iterator[Ran]:
     for outcome in ("passed", "failed", "error"):
         for one in terminalreporter.stats.get(outcome, []):
+            if not isinstance(one, pytest.TestReport):
+                continue  # a module that could not be collected: pytest itself tells of it
             if one.when == "call" or outcome == "error":
                 file, _, name = one.nodeid.partition("::")
                 yield Ran(file, name, outcome, one.duration, dict(one.user_properties).get(FIGURES, {}))
