@@ -130,7 +130,11 @@ def test_blank_lines_are_counted_and_are_no_rows(file):
         assert table.blank == 2
 
 
-@pytest.mark.parametrize("content", [b"", b"\n\n", gzip.compress(b"", mtime=0)], ids=["nothing", "blank lines", "nothing, compressed"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\n\n", gzip.compress(b"", mtime=0)],
+    ids=["nothing", "blank lines", "nothing, compressed"],
+)
 def test_an_empty_file_is_said_to_be_empty(file, content):
     with pytest.raises(FileProblem, match=r"empty|no lines"):
         read(file, content)
