@@ -61,9 +61,9 @@ class Door:
         now = self._clock.now()
         return self.settle(self.read(raws, now), now)
 
-    def read(self, raws: Sequence[bytes], now: datetime) -> list[Pending | Rejected]:
-        """Read and check items; asks nobody."""
-        return [self._intake.read(raw, now) for raw in raws]
+    def read(self, items: Sequence[bytes | Rejected], now: datetime) -> list[Pending | Rejected]:
+        """Read and check items; asks nobody. What a translator could not make an event of stays rejected."""
+        return [one if isinstance(one, Rejected) else self._intake.read(one, now) for one in items]
 
     def hold(self, one: Rejected) -> None:
         """Put an item into quarantine as it came, where nobody else would keep it."""

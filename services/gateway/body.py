@@ -14,16 +14,16 @@ _items = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class BadBody(Exception):
-    """A body that can't be read at all: status, code, sentence."""
+    """A body that can't be read at all: status, code, sentence; and the door it came to, if it is counted there."""
 
-    def __init__(self, status: int, code: str, detail: str) -> None:
+    def __init__(self, status: int, code: str, detail: str, door: str = "") -> None:
         super().__init__(code)
-        self.status, self.code, self.detail = status, code, detail
+        self.status, self.code, self.detail, self.door = status, code, detail, door
 
 
 async def read_items(request: Request) -> list[bytes]:
     """The body's items, one or a batch, each as its own bytes. gzip is recognised by its first bytes."""
-    body = unpack(await _read(request))
+    body = unpack(await read_body(request))
     body = body.removeprefix(BYTE_ORDER_MARK).lstrip(b" \t\r\n")
     start = body[:1]
     if not start:
@@ -65,7 +65,8 @@ def unpack(body: bytes) -> bytes:
     return plain
 
 
-async def _read(request: Request) -> bytes:
+async def read_body(request: Request) -> bytes:
+    """The bytes as they came, packed or not."""
     too_large = BadBody(413, "body_too_large", f"the body may have {BODY_BYTES} bytes")
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > BODY_BYTES:

@@ -38,7 +38,7 @@ class Gathering:
         self._lanes: set[asyncio.Task[None]] = set()
         self._pool = ThreadPoolExecutor(LANES, "recording")
 
-    async def take(self, raws: Sequence[bytes]) -> list[Answer]:
+    async def take(self, raws: Sequence[bytes | Rejected]) -> list[Answer]:
         """A verdict for each item of a request, in order. Raises `Unavailable`."""
         if len(raws) <= SMALL:
             read = self._door.read(raws, self._clock.now())

@@ -287,7 +287,7 @@ def test_without_its_database_the_gateway_asks_senders_to_come_back(tmp_path):
 
 
 def test_when_too_many_wait_for_the_journal_senders_are_asked_to_come_back(gateway, workspace, monkeypatch):
-    monkeypatch.setattr("services.gateway.app.WAITING", 2)
+    monkeypatch.setattr("services.gateway.reception.WAITING", 2)
     answer = gateway.post("/v1/touches", json=[item(str(number)) for number in range(3)])
     assert (answer.status_code, answer.json()["code"]) == (429, "too_many_waiting")
     assert int(answer.headers["Retry-After"]) > 0
