@@ -6,6 +6,7 @@ from events import (
     case,
     consent,
     contact,
+    customer,
     feedback,
     holding,
     identity,
@@ -18,6 +19,6 @@ from events import (
 )
 
 MODULES = (
-    touch, contact, identity, consent, lifecycle, holding, agent, case, opportunity, offer, campaign,
+    touch, contact, identity, customer, consent, lifecycle, holding, agent, case, opportunity, offer, campaign,
     feedback, prediction, target_list,
 )  # fmt: skip

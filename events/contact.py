@@ -1,8 +1,14 @@
 """The raw parts of one conversation, as a switch or a chat server reports them."""
 
+from typing import Literal
+
 from events.envelope import Event
+from events.personal import Personal
 from events.registry import event
-from events.vocabulary import Channel, Code, Direction, Name, Outcome, Outside, Seconds
+from events.vocabulary import Channel, Code, Direction, Moment, Name, Outcome, Outside, Seconds
+
+LeftQueue = Literal["timeout", "key", "full", "callback", "voicemail", "unknown"]
+"""How a contact left a queue with neither an answer nor a hang-up."""
 
 
 @event("contact.started", door="touches", by="switch, chat server")
@@ -31,6 +37,16 @@ class ContactQueued(Event):
     contact_id: Name
     queue: Name
     priority: Name | None = None
+
+
+@event("contact.left_queue", door="touches", by="switch")
+class ContactLeftQueue(Event):
+    """The contact left a queue unanswered and went on elsewhere: another queue, a voicemail, a call-back."""
+
+    contact_id: Name
+    queue: Name | None = None
+    how: LeftQueue = "unknown"
+    wait_seconds: Seconds | None = None
 
 
 @event("contact.answered", door="touches", by="switch, chat server")
@@ -64,10 +80,14 @@ class ContactTransferred(Event):
 
 @event("contact.ended", door="touches", by="switch, chat server")
 class ContactEnded(Event):
-    """The conversation ended, or was abandoned before a person answered."""
+    """The conversation ended, or was abandoned before a person answered.
+
+    The seconds are the whole contact's, where the source counts them itself.
+    """
 
     contact_id: Name
     outcome: Outcome = "unknown"
+    wait_seconds: Seconds | None = None
     talk_seconds: Seconds | None = None
 
 
@@ -80,3 +100,26 @@ class ContactWrappedUp(Event):
     outcome: Outcome = "unknown"
     confirmed: bool | None = None
     seconds: Seconds | None = None
+
+
+@event("contact.callback_asked", door="touches", by="agent desktop, IVR")
+class ContactCallbackAsked(Event):
+    """The customer asked to be called back; `at` is when it suits them, none means as soon as possible."""
+
+    contact_id: Name
+    at: Moment | None = None
+    queue: Name | None = None
+    agent: Name | None = None
+    note: Personal | None = None
+
+
+@event("contact.handed_over", door="touches", by="agent desktop, bot")
+class ContactHandedOver(Event):
+    """The conversation goes on elsewhere, and what was said goes with it: `to_contact_id` continues the thread."""
+
+    contact_id: Name
+    to_channel: Channel = "unknown"
+    to_contact_id: Name | None = None
+    to_queue: Name | None = None
+    to_agent: Name | None = None
+    note: Personal | None = None

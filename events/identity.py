@@ -7,7 +7,10 @@ from events.vocabulary import Channel, Code, Count, Moment, Name
 
 @event("identity.linked", by="gateway, with the touch that showed it", category="identity", key="customer")
 class IdentifierLinked(Event):
-    """An identifier was seen to belong to a customer."""
+    """An identifier was seen to belong to a customer.
+
+    Where that one has been merged into another, `customer` is still whose it would be after an un-merge.
+    """
 
     customer: Name
     identifier: IdentifierRef
@@ -28,10 +31,25 @@ class CustomersMerged(Event):
 
 @event("identity.unmerged", by="a person", category="identity", key="survivor")
 class CustomersUnmerged(Event):
-    """A merge was wrong: the two are separate again, and a veto keeps them so."""
+    """A merge was wrong: the two are separate again, and a veto keeps them so until a person joins them.
+
+    Without a `veto` only the ground fell away, say an identifier that turned out to be shared: other
+    evidence may join them again.
+    """
 
     survivor: Name
     restored: Name
+    why: Name
+    veto: bool = True
+
+
+@event("identity.split", by="a person", category="identity", key="customer")
+class CustomerSplit(Event):
+    """Identifiers were taken off a customer: they, and what they showed, are another person's from the start."""
+
+    customer: Name
+    restored: Name
+    identifiers: tuple[IdentifierRef, ...]
     why: Name
 
 
@@ -55,6 +73,15 @@ class MergeProposed(Event):
     why: Code
 
 
+@event("identity.merge_declined", by="a person", category="identity", key="customer")
+class MergeDeclined(Event):
+    """A person looked at a proposal and said that these are two people: it is not proposed again."""
+
+    customer: Name
+    other: Name
+    why: Name
+
+
 @event("identity.assigned", by="a person", category="assignment", key="event_or_stream")
 class EventAssigned(Event):
     """A person said whose event, or whose stream, this is."""
@@ -72,11 +99,3 @@ class PersonVerified(Event):
     passed: bool
     channel: Channel = "unknown"
     expires_at: Moment | None = None
-
-
-@event("customer.erased", by="a person, on the customer's request", category="customer", key="customer")
-class CustomerErased(Event):
-    """The customer asked to be forgotten: their personal data becomes unreadable everywhere."""
-
-    customer: Name
-    asked_by: Name

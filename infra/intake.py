@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache, lru_cache
 from typing import Annotated, Any
 
@@ -10,6 +10,7 @@ import msgspec
 
 from events import codec, registry
 from events.codec import Undecodable
+from events.customer import CustomerDescribed
 from events.envelope import Event, IdentifierRef
 from events.personal import Clear, Personal
 from events.vocabulary import Moment, Origin
@@ -160,7 +161,7 @@ class Intake:
         if item.origin == "replay":
             raise Undecodable("origin", "$.origin", "replay is ours alone: send live or import")
         occurred_at, known_at, assumed = _times(item, now)
-        event = codec.decode_inbound(item.type, item.data)
+        event = _with_facets(codec.decode_inbound(item.type, item.data))
         _within_reach(getattr(event, "occurred_at", None), "$.data.occurred_at", now)
         values = self.identify(item.identifiers)
         stream = entry.stream(event)
@@ -259,6 +260,17 @@ def personal_fields(cls: type[Event]) -> tuple[str, ...]:
         name for name, hint in hints.items()
         if hint is Personal or Personal in getattr(hint, "__args__", ())
     )  # fmt: skip
+
+
+def _with_facets(event: Event) -> Event:
+    """What rules may use of a personal value stands beside it, in the clear: of a birthday, month and day."""
+    if not isinstance(event, CustomerDescribed) or not isinstance(event.birthday, Clear):
+        return event
+    try:
+        born = date.fromisoformat(event.birthday.value)
+    except ValueError:
+        raise Undecodable("birthday_invalid", "$.data.birthday", "Expected a date, YYYY-MM-DD") from None
+    return msgspec.structs.replace(event, birth_day=f"{born:%m-%d}")
 
 
 def _times(item: Inbound, now: datetime) -> tuple[datetime, datetime | None, bool]:
