@@ -1,14 +1,21 @@
 """One turn at the journal: dedupe, revisions, identity and positions, all under its lock."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 
 import msgspec
 from sqlalchemy import Connection, select
 
 from events import codec, registry
 from events.envelope import Event
-from events.identity import CustomersMerged, IdentifierBlocked, IdentifierLinked, MergeProposed
-from infra import identity_store, tracing
+from events.identity import (
+    CustomersMerged,
+    CustomersUnmerged,
+    IdentifierBlocked,
+    IdentifierLinked,
+    MergeProposed,
+)
+from infra import identity_decisions, identity_families, identity_store, tracing
 from infra.clock import Clock
 from infra.database import among, copy_rows
 from infra.ids import new_id
@@ -22,6 +29,7 @@ _encode = msgspec.json.Encoder().encode
 _LOCK = "SELECT position, recorded_at FROM journal_head FOR UPDATE"
 _MOVE = "UPDATE journal_head SET position = %s, recorded_at = %s"
 _INSERT = f"INSERT INTO journal ({', '.join(WRITTEN)}) VALUES ({', '.join(['%s'] * len(WRITTEN))})"
+_BEFORE = (CustomersMerged, CustomersUnmerged)
 FEW = 20
 """So many events go in by statements, in one round trip; more by COPY, which has two of its own."""
 # Through the index, source by source: a join of a thousand would rather read the whole journal.
@@ -43,9 +51,14 @@ def append(connection: Connection, items: Sequence[Item], clock: Clock) -> list[
     The lock is a statement of its own, so that a poller never skips a row.
     """
     with tracing.span("append", links=(d.trace for item in items for d in item.drafts), items=len(items)):
-        section = _Section(connection, items, clock)
-        section.write(items)
-        return section.verdicts
+        verdicts: list[Verdict] = []
+        for is_decision, some in groupby(items, identity_decisions.is_decision):
+            # A person's word about identities is alone in its section: it changes what the next ones find.
+            for part in [[one] for one in some] if is_decision else [list(some)]:
+                section = _Section(connection, part, clock)
+                section.write(part)
+                verdicts += section.verdicts
+        return verdicts
 
 
 class _Section:
@@ -54,6 +67,8 @@ class _Section:
     def __init__(self, connection: Connection, items: Sequence[Item], clock: Clock) -> None:
         self._connection = connection
         self.verdicts: list[Verdict] = []
+        self._decided: list[Draft] = []
+        self._proposed: list[tuple[str, str, str, Draft]] = []
         drafts = [draft for item in items for draft in item.drafts]
         shown = [draft.identifiers for draft in drafts if draft.identifiers]
         streams = sorted({draft.stream for draft in drafts if draft.stream})
@@ -82,7 +97,7 @@ class _Section:
         whose = _customers_of(connection, {draft.about for draft in drafts if draft.about})
         for draft in drafts:
             draft.customer = draft.customer or whose.get(draft.about, "")
-        self._survivors = identity_store.survivors(connection, {d.customer for d in drafts if d.customer})
+        self._survivors = identity_families.survivors(connection, {d.customer for d in drafts if d.customer})
 
     def write(self, items: Sequence[Item]) -> None:
         """Take the items, write events and identities, move the head: one commit makes all of it true.
@@ -99,6 +114,9 @@ class _Section:
         if self._position == before:
             return
         identity_store.write(self._connection, self._register, self._before, self._sealed, self._revisions)
+        for one, other, why, draft in self._proposed:
+            identity_decisions.propose(self._connection, one, other, why, draft)
+        identity_decisions.apply(self._connection, self._decided, self._position)
         with together(self._connection) as ask:
             for row in rows if few else ():
                 ask(_INSERT, row)
@@ -138,13 +156,15 @@ class _Section:
             customer, learnt = found.customer, found.learnt
             for value in draft.values:
                 self._sealed.setdefault(value.ref.key, value)
-        for number, event in enumerate(learnt):  # a merge comes before the touch that showed it
-            if isinstance(event, CustomersMerged):
+        for number, event in enumerate(learnt):  # what joins or parts comes before the touch that showed it
+            if isinstance(event, _BEFORE):
                 self._derive(draft, event, number, customer)
         self._row(draft, customer)
+        if draft.type in identity_decisions.DECISIONS:
+            self._decided.append(draft)
         at = self._position
         for number, event in enumerate(learnt):  # a link after it: the fold meets facts first
-            if not isinstance(event, CustomersMerged):
+            if not isinstance(event, _BEFORE):
                 self._derive(draft, event, number, customer)
         return customer, at
 
@@ -156,6 +176,7 @@ class _Section:
             source_id = ":".join(("proposed", *sorted((event.customer, event.other))))
             if self._was_recorded("identity", source_id):
                 return
+            self._proposed.append((event.customer, event.other, event.why, draft))
         self._row(
             Draft(
                 event_id=new_id(), type=entry.wire, schema=entry.schema, data=codec.encode(event), digest=b"",
@@ -178,7 +199,7 @@ class _Section:
         match event:
             case IdentifierLinked(customer=customer) | MergeProposed(customer=customer):
                 return customer
-            case CustomersMerged(survivor=survivor):
+            case CustomersMerged(survivor=survivor) | CustomersUnmerged(survivor=survivor):
                 return survivor
             case IdentifierBlocked(identifier=ref):
                 return self._register.links[ref.key]

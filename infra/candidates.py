@@ -12,8 +12,8 @@ from sqlalchemy import Connection, select
 from events.prediction import ChurnScored, ScoreReason
 from infra import populations
 from infra.database import unavailable
-from infra.journal import read
 from infra.standing import CHUNK, Standing, Standings, reachable
+from infra.stored import read
 from infra.workspace import Workspace
 from models.domain.lifecycle import StageEntry
 from models.domain.permission import Reachable

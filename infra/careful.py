@@ -16,10 +16,10 @@ from infra.database import among, driver, unavailable
 from infra.feeds import JOURNAL, Batch
 from infra.heart import Heart
 from infra.intake import Rejected
-from infra.journal import read
 from infra.logs import described
 from infra.projector import Fenced
 from infra.records import Strange
+from infra.stored import read
 from models.errors import Conflict, Unavailable
 from models.tables.journal import journal
 

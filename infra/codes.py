@@ -15,9 +15,10 @@ STRANGE = ("foreign", "not_as_recorded", "not_in_journal", "tombstone", "undecod
 """What a reader finds on its topic, or in the journal, and can't read."""
 
 SENT = (
-    "birthday_invalid", "email_invalid", "event_too_large", "identifier_empty", "identifier_kind", "invalid",
-    "issuer_missing", "not_from_outside", "not_json", "not_utf8", "origin", "phone_invalid", "source_reserved",
-    "stream_exists", "time_missing", "time_out_of_range", "too_deep", "unknown_type",
+    "birthday_invalid", "email_invalid", "event_missing", "event_too_large", "identifier_empty", "identifier_kind",
+    "identity_missing", "invalid", "issuer_missing", "not_from_outside", "not_json", "not_utf8", "origin",
+    "phone_invalid", "source_reserved", "stream_exists", "time_missing", "time_out_of_range", "too_deep",
+    "unknown_type",
 )  # fmt: skip
 """What a sender did wrong."""
 

@@ -16,9 +16,9 @@ from events.envelope import Envelope
 from infra.database import unavailable
 from infra.heart import Heart
 from infra.ids import new_id
-from infra.journal import envelope
 from infra.records import Strange
 from infra.records import read as read_record
+from infra.stored import envelope
 from infra.stuck import StuckWatch
 from infra.topics_admin import topic_id
 from models.errors import Unavailable

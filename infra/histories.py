@@ -1,32 +1,40 @@
-"""Whose events are whose, and the committed history of an owner, read from the journal.
+"""Whose events are whose, and the committed histories of customers, read from the journal.
 
-An event is its customer's at recording, followed through merges: through those of today (`groups`,
-`owner_now`), or through those known by a moment (`homes`).
+Everybody who was ever joined or parted is one family. A family's events are read together, and its identity
+events among them say whose each one is (`models.domain.ownership`); a customer of no family has their own.
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from itertools import groupby
 
 from msgspec import Struct
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, text
 
 from events.envelope import Envelope
-from events.identity import CustomersMerged, CustomersUnmerged
 from infra.aside import PROJECTOR
 from infra.database import among, driver
-from infra.journal import envelope, read
+from infra.stored import envelope
+from models.domain.ownership import Owned, owned
 from models.tables.identity import customer
-from models.tables.journal import COLUMNS, journal
+from models.tables.journal import COLUMNS
 
 _READ_AS = {"event_id": "event_id::text", "customer": "customer::text", "digest": "NULL"}
 _READ = (
     f"SELECT {', '.join(_READ_AS.get(name, name) for name in COLUMNS)} FROM journal "
     f"WHERE event_id NOT IN (SELECT event_id FROM set_aside WHERE reader = '{PROJECTOR}') AND "
 )
-MERGING = (CustomersMerged.WIRE, CustomersUnmerged.WIRE)
-"""What changes who is whom."""
+_FAMILIES = text(
+    "WITH of AS (SELECT DISTINCT family FROM customer WHERE id = ANY(CAST(:ids AS uuid[]))) "
+    "SELECT c.family::text, c.id::text, c.survivor::text, c.tangled FROM of JOIN customer c ON c.id = of.family "
+    "UNION ALL SELECT c.family::text, c.id::text, c.survivor::text, c.tangled "
+    "FROM of JOIN customer c ON c.family = of.family AND c.family <> c.id"
+)
+
+
+class Moved(Exception):
+    """An identity changed between looking and reading: look again."""
 
 
 class Joined(Struct, frozen=True):
@@ -36,63 +44,118 @@ class Joined(Struct, frozen=True):
     members: tuple[str, ...]
 
 
+class Family(Struct, frozen=True):
+    """Customers whose events are read together. `survivors` says whom each id means now.
+
+    `tangled`: somebody was parted, or an event given away, so that a customer's id alone does not say whose
+    an event is.
+    """
+
+    name: str
+    survivors: dict[str, str]
+    tangled: bool = False
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Every customer id of the family."""
+        return tuple(self.survivors)
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """The customers there are in it now."""
+        return tuple(dict.fromkeys(self.survivors.values()))
+
+
+def families(connection: Connection, customers: Collection[str]) -> list[Family]:
+    """The families of these customers, each once; an id to which no identifier ever led is its own."""
+    ids = [one for one in customers if not is_stream(one)]
+    if not ids:
+        return []
+    survivors: dict[str, dict[str, str]] = defaultdict(dict)
+    tangled: set[str] = set()
+    for family, one, survivor, is_tangled in connection.execute(_FAMILIES, {"ids": ids}):
+        survivors[family][one] = survivor
+        if is_tangled:
+            tangled.add(family)
+    found = [Family(name, members, name in tangled) for name, members in sorted(survivors.items())]
+    known = {one for family in found for one in family.survivors}
+    return found + [Family(one, {one: one}) for one in dict.fromkeys(ids) if one not in known]
+
+
 def joined(connection: Connection, one: str, known_at: datetime | None = None) -> Joined | None:
     """Who an id is, as identity is known now or was known at a moment; None for an id never given."""
-    survivor = connection.execute(select(customer.c.survivor).where(customer.c.id == one)).scalar()
-    if survivor is None:
+    family = _family(connection, one)
+    if family is None:
         return None
-    now = groups(connection, [str(survivor)])[str(survivor)]
-    if known_at is None:
-        return _joined(str(survivor), now)
-    home = homes([one, *now], merges(connection, now, known_at))
-    return _joined(home[one], [member for member in now if home[member] == home[one]])
+    if known_at is None or len(family.ids) == 1:
+        return _joined(family.survivors, one)
+    return _joined(homes(family, sorted_out(family, list(histories(connection, family.ids)), known_at)), one)
 
 
-def groups(connection: Connection, owners: Collection[str]) -> dict[str, list[str]]:
-    """Owner → every customer id joined with it now, its own included."""
-    ids = [owner for owner in owners if not is_stream(owner)]
-    rows = connection.execute(
-        select(customer.c.survivor, customer.c.id)
-        .where(among(customer.c.survivor, ids))
-        .order_by(customer.c.survivor)
-    )
-    registered = set(connection.execute(select(customer.c.id).where(among(customer.c.id, ids))).scalars())
-    found = {one: [one] for one in ids if one not in registered}  # no identifier ever led to it
-    for owner, members in groupby(rows, lambda row: row.survivor):
-        found[str(owner)] = [str(row.id) for row in members]
+class Known(Struct, frozen=True):
+    """Who an id is at a moment, and that customer's events."""
+
+    who: Joined
+    events: list[Envelope]
+
+
+def known(connection: Connection, one: str, known_at: datetime | None = None) -> Known | None:
+    """A customer and their events as identity is known now or was at a moment; None for an id never given."""
+    family = _family(connection, one)
+    if family is None:
+        return None
+    events = list(histories(connection, family.ids))
+    if len(family.ids) == 1:
+        return Known(_joined(family.survivors, one), events)
+    found = sorted_out(family, events, known_at)
+    who = _joined(homes(family, found), one)
+    return Known(who, found.histories.get(who.customer, []))
+
+
+def _family(connection: Connection, one: str) -> Family | None:
+    """Its family; None for an id never given."""
+    if connection.execute(select(customer.c.id).where(customer.c.id == one)).scalar() is None:
+        return None
+    return families(connection, [one])[0]
+
+
+def _joined(home: Mapping[str, str], one: str) -> Joined:
+    others = sorted(other for other, its in home.items() if its == home[one] and other != home[one])
+    return Joined(home[one], (home[one], *others))
+
+
+def sorted_out(family: Family, events: Sequence[Envelope], known_at: datetime | None = None) -> Owned:
+    """A family's events by owner, as identity is known now or was known at a moment.
+
+    Raises `Moved` where the family has grown since it was looked up.
+    """
+    found = owned(events, known_at)
+    if not found.edges.into.keys() <= family.survivors.keys():
+        raise Moved
     return found
 
 
-def owner_now(one: Envelope, survivors: Mapping[str, str]) -> str:
-    """Whose an event is: its customer at recording, followed through merges; else its own stream."""
-    return survivors.get(one.customer, one.customer) if one.customer else one.stream
+def homes(family: Family, found: Owned) -> dict[str, str]:
+    """Customer id → whom it means by these edges."""
+    return {one: found.edges.root(one) for one in family.ids}
 
 
-def owners(joined: Mapping[str, Collection[str]]) -> dict[str, str]:
-    """Customer id → the owner it is joined with, out of `groups`."""
-    return {member: owner for owner, members in joined.items() for member in members}
+def of_each(family: Family, events: Sequence[Envelope]) -> Mapping[str, list[Envelope]]:
+    """Owner → their events. Who was never joined with anybody needs no edges."""
+    if len(family.ids) == 1:
+        return {family.name: list(events)}
+    return sorted_out(family, events).histories
 
 
-def merges(
-    connection: Connection, ids: Collection[str], known_at: datetime | None = None
-) -> Sequence[Envelope]:
-    """The merges and un-merges among these customer ids, all or those known at a moment, as recorded."""
-    if not ids:
-        return []
-    by_then = [journal.c.known_at <= known_at] if known_at is not None else []
-    return read(connection, among(journal.c.customer, ids), journal.c.type.in_(MERGING), *by_then)
-
-
-def homes(ids: Iterable[str], merges: Iterable[Envelope]) -> dict[str, str]:
-    """Customer id → whom it is after these merges and un-merges, met in the order they come in."""
-    survivor: dict[str, str] = {}
-    for one in merges:
-        match one.event:
-            case CustomersMerged(survivor=survived, absorbed=absorbed):
-                survivor[absorbed] = survived
-            case CustomersUnmerged(restored=restored):
-                survivor.pop(restored, None)
-    return {one: _follow(survivor, one) for one in ids}
+def members(connection: Connection, owners: Collection[str]) -> dict[str, list[str]]:
+    """Owner → every customer id that means this one now, its own included."""
+    found: dict[str, list[str]] = {}
+    wanted = set(owners)
+    for family in families(connection, owners):
+        for one, survivor in family.survivors.items():
+            if survivor in wanted:
+                found.setdefault(survivor, []).append(one)
+    return found
 
 
 def histories(
@@ -112,19 +175,19 @@ def histories(
             yield from map(envelope, cursor.fetchall())
 
 
+def tangled(connection: Connection, customers: Collection[str]) -> set[str]:
+    """Those of these customers whose events have to be asked whose they are."""
+    if not customers:
+        return set()
+    rows = connection.execute(
+        select(customer.c.id).where(among(customer.c.id, customers), customer.c.tangled)
+    )
+    return {str(one) for one in rows.scalars()}
+
+
 def is_stream(owner: str) -> bool:
     """A stream's name begins with its category; a customer's id is a bare UUID."""
     return _UUID.fullmatch(owner) is None
 
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-
-def _follow(survivors: dict[str, str], one: str) -> str:
-    while one in survivors:
-        one = survivors[one]
-    return one
-
-
-def _joined(home: str, members: Sequence[str]) -> Joined:
-    return Joined(home, (home, *sorted(member for member in members if member != home)))

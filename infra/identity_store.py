@@ -1,6 +1,6 @@
 """The identity tables as the append sees them: loaded for a batch, written back under the same lock."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select, text
 
 from events.envelope import IdentifierRef
 from infra.database import among, copy_rows, driver
+from infra.identity_families import join, part, standing_merges, vetoes
 from infra.item import IdentifierValues
 from models.domain.identity import Key, Known, Register
 from models.tables.identity import customer, identifier
@@ -20,7 +21,7 @@ _KEYS = "unnest(%(kinds)s::text[], %(issuers)s::text[], %(hashes)s::text[]) AS k
 # Through the indexes, kind by kind and customer by customer: a join of a thousand would rather read whole tables.
 LINKS = (
     "SELECT i.kind, i.issuer, i.hash, i.blocked, i.strangers, "
-    "coalesce(s.id, c.id), coalesce(s.since, c.since), coalesce(s.revision, c.revision) "
+    "coalesce(s.id, c.id), coalesce(s.since, c.since), coalesce(s.revision, c.revision), c.id "
     f"FROM (SELECT kind, issuer, array_agg(hash) AS hashes FROM {_KEYS} GROUP BY kind, issuer) AS g "
     "CROSS JOIN LATERAL (SELECT * FROM identifier WHERE kind = g.kind AND issuer = g.issuer"
     " AND hash = ANY (g.hashes) OFFSET 0) AS i "
@@ -61,9 +62,9 @@ def load(
     All other identifiers of a customer are only known where something may be learnt about that customer.
     """
     register = Register()
-    for kind, issuer, digest, blocked, strangers, survivor, since, revision in links:
+    for kind, issuer, digest, blocked, strangers, survivor, since, revision, side in links:
         key = (kind, issuer, digest)
-        register.links[key] = str(survivor)
+        register.links[key], register.sides[key] = str(survivor), str(side)
         if blocked:
             register.blocked.add(key)
         if strangers:
@@ -71,24 +72,36 @@ def load(
         register.customers.setdefault(str(survivor), Known(str(survivor), since, revision))
     learning = _learning(register, shown)
     if learning:
-        held = connection.execute(
-            select(
-                customer.c.survivor,
-                identifier.c.kind,
-                identifier.c.issuer,
-                identifier.c.hash,
-                identifier.c.blocked,
-            )
-            .join(customer, customer.c.id == identifier.c.customer)
-            .where(among(customer.c.survivor, learning))
-        )
-        for survivor, kind, issuer, digest, blocked in held:
-            key = (kind, issuer, digest)
-            register.customers[str(survivor)].identifiers.add(key)
-            register.links.setdefault(key, str(survivor))
-            if blocked:
-                register.blocked.add(key)
+        _load_whole(connection, register, learning)
     return register
+
+
+def _load_whole(connection: Connection, register: Register, learning: Collection[str]) -> None:
+    """All that is known of these customers: identifiers, ids, what holds them together and what keeps them apart."""
+    held = connection.execute(
+        select(
+            customer.c.survivor, customer.c.id, customer.c.revision,
+            identifier.c.kind, identifier.c.issuer, identifier.c.hash, identifier.c.blocked,
+        )
+        .join(identifier, customer.c.id == identifier.c.customer, isouter=True)
+        .where(among(customer.c.survivor, learning))
+    )  # fmt: skip
+    for survivor, side, revision, kind, issuer, digest, blocked in held:
+        known = register.customers[str(survivor)]
+        known.members[str(side)] = revision
+        if kind is None:
+            continue
+        key = (kind, issuer, digest)
+        known.identifiers.add(key)
+        register.links.setdefault(key, str(survivor))
+        register.sides.setdefault(key, str(side))
+        if blocked:
+            register.blocked.add(key)
+    members = {one for each in learning for one in register.customers[each].members}
+    if len(learning) > 1:
+        register.vetoes |= vetoes(connection, members)
+    if len(members) > len(learning):
+        register.grounds += standing_merges(connection, members)
 
 
 def _learning(register: Register, shown: Iterable[Sequence[IdentifierRef]]) -> set[str]:
@@ -108,7 +121,11 @@ def remember(register: Register) -> Before:
     """The register as it was loaded."""
     return Before(
         dict(register.links), set(register.blocked), Counter(register.strangers),
-        {one.customer: one.revision for one in register.customers.values()},
+        {
+            customer: revision
+            for one in register.customers.values()
+            for customer, revision in {**one.members, one.customer: one.revision}.items()
+        },
     )  # fmt: skip
 
 
@@ -121,55 +138,33 @@ def write(
     new = [one for one in register.customers.values() if one.customer not in before.customers]
     if new:
         rows = [
-            (one.customer, _survivor(register, one.customer), one.since,
+            (one.customer, one.customer, one.customer, False, one.since,
              revisions.get(f"{STREAM}{one.customer}", 0))
             for one in new
         ]  # fmt: skip
-        copy_rows(connection, customer, ["id", "survivor", "since", "revision"], rows)
+        copy_rows(connection, customer, ["id", "survivor", "family", "tangled", "since", "revision"], rows)
     if fresh:
-        parts = _absorbed_by(register)
         copy_rows(
             connection, identifier,
             ["kind", "issuer", "hash", "customer", "blocked", "strangers", "key_id", "sealed"],
             [
-                (*key, _first_linked(register, parts, key), key in register.blocked, register.strangers[key],
+                (*key, register.sides[key], key in register.blocked, register.strangers[key],
                  *((values[key].key_id, values[key].sealed) if key in values else (None, None)))
                 for key in fresh
             ],
         )  # fmt: skip
-    _move_customers(connection, register, before)
+    _move_customers(connection, register)
     _raise_revisions(connection, register, before, revisions)
     _mark_identifiers(connection, register, before)
     _keep_values(connection, before, values)
 
 
-def _absorbed_by(register: Register) -> dict[str, list[str]]:
-    """Customer → whom it absorbed in this batch."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for one, survivor in register.absorbed.items():
-        found[survivor].append(one)
-    return found
-
-
-def _first_linked(register: Register, parts: Mapping[str, list[str]], key: Key) -> str:
-    """Whose an identifier was before the merges of this batch; should one of them be undone, it is theirs again."""
-    one = register.links[key]
-    while part := next((p for p in parts.get(one, ()) if key in register.customers[p].identifiers), None):
-        one = part
-    return one
-
-
-def _move_customers(connection: Connection, register: Register, before: Before) -> None:
-    """Whoever was absorbed, and whoever they had absorbed, goes to the survivor."""
-    moved = {one: _survivor(register, one) for one in register.absorbed if one in before.customers}
-    if moved:
-        connection.execute(
-            text(
-                "UPDATE customer SET survivor = k.survivor FROM unnest(CAST(:ones AS uuid[]), "
-                "CAST(:survivors AS uuid[])) AS k(one, survivor) WHERE customer.survivor = k.one"
-            ),
-            {"ones": list(moved), "survivors": list(moved.values())},
-        )
+def _move_customers(connection: Connection, register: Register) -> None:
+    """Whoever was absorbed, and whoever they had absorbed, goes to the survivor; whoever was restored, back."""
+    for one in register.absorbed:
+        join(connection, _survivor(register, one), one)
+    for restored, members in register.restored.items():
+        part(connection, restored, members)
 
 
 def _raise_revisions(
@@ -249,19 +244,6 @@ def _survivor(register: Register, one: str) -> str:
     while one in register.absorbed:
         one = register.absorbed[one]
     return one
-
-
-def survivors(connection: Connection, customers: Iterable[str]) -> dict[str, str]:
-    """Whom those of these customers are now that were absorbed by others; the rest are who they were."""
-    wanted = list(customers)
-    if not wanted:
-        return {}
-    rows = connection.execute(
-        select(customer.c.id, customer.c.survivor).where(
-            among(customer.c.id, wanted), customer.c.survivor != customer.c.id
-        )
-    )
-    return {str(one): str(survivor) for one, survivor in rows}
 
 
 def unknown(connection: Connection, keys: Iterable[Key]) -> set[Key]:

@@ -6,26 +6,23 @@ from concurrent.futures import Future
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 
-import msgspec
 import structlog
 from sqlalchemy import Connection, Engine, select, text
 
-from events import codec
-from events.envelope import Envelope, IdentifierRef
+from events.envelope import Envelope
 from infra.appending import append
 from infra.clock import Clock
 from infra.database import unavailable
 from infra.item import Accepted, Broken, Duplicate, Item, Stale, Verdict
 from infra.logs import described
+from infra.stored import read
 from infra.telemetry import GROUP as GROUP_COMMIT
 from models.errors import Conflict, Unavailable
-from models.tables.journal import COLUMNS, NO_IDENTIFIERS, journal, journal_head
+from models.tables.journal import journal, journal_head
 
 log = structlog.get_logger()
 GROUP = 5_000
 """Events that share one commit at most."""
-
-_refs = msgspec.json.Decoder(tuple[IdentifierRef, ...])
 
 
 class Journal:
@@ -141,28 +138,6 @@ class Journal:
         """The envelopes that match, in this order."""
         with unavailable(), self.engine.connect() as connection:
             return read(connection, *where, order=order, limit=limit)
-
-
-def read(
-    connection: Connection, *where: object, order: object = journal.c.position, limit: int | None = None
-) -> list[Envelope]:
-    """Envelopes that match, read in this connection's transaction."""
-    query = select(*(journal.c[name] for name in COLUMNS)).where(*where).order_by(order)  # type: ignore[arg-type]
-    return [envelope(row) for row in connection.execute(query.limit(limit))]
-
-
-def envelope(row: Sequence[object]) -> Envelope:
-    """The envelope of a journal row (in the order of `COLUMNS`). Raises `Undecodable`."""
-    (position, event_id, wire, schema, stream, revision, source, source_id, _, customer, origin,
-     occurred_at, known_at, known_assumed, recorded_at, actor, cause, identifiers, data) = row  # fmt: skip
-    refs = bytes(identifiers)  # type: ignore[call-overload]
-    return Envelope(
-        event=codec.decode(wire, schema, bytes(data)), event_id=str(event_id), position=position,  # type: ignore
-        occurred_at=occurred_at, known_at=known_at, recorded_at=recorded_at, source=source,  # type: ignore
-        source_id=source_id, origin=origin, known_assumed=known_assumed, stream=stream,  # type: ignore
-        revision=revision, actor=actor, cause=cause, customer=str(customer) if customer else "",  # type: ignore
-        identifiers=() if refs == NO_IDENTIFIERS else _refs.decode(refs),
-    )  # fmt: skip
 
 
 def open_journal(connection: Connection) -> None:

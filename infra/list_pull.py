@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, select
 
 from events.target_list import TargetListPublished
 from events.vocabulary import Channel
-from infra import identity_store
+from infra import identity_families
 from infra.database import unavailable
 from infra.intake import AHEAD
 from infra.lists import frozen, left_out_by
@@ -139,7 +139,7 @@ class Pull:
         after = 0
         while page := frozen(connection, self.listed.list_id, ["member"], after=after, limit=PAGE):
             after = page[-1][0]
-            survivors = identity_store.survivors(connection, [row.customer for _, row in page])
+            survivors = identity_families.survivors(connection, [row.customer for _, row in page])
             now_are = {survivors.get(row.customer, row.customer) for _, row in page}
             stand = {one.customer: one for chunk in standings.at(now, now_are) for one in chunk}
             complaints = standings.complaints(stand.values())

@@ -12,6 +12,9 @@ from events.envelope import Envelope, IdentifierRef
 from infra.tracing import HEADER
 from models.tables.journal import NO_IDENTIFIERS
 
+TWO_KEYS = frozenset({"identity.merged", "identity.unmerged", "identity.split"})
+"""Types that go under the keys of both customers, so that whoever follows either hears of it."""
+
 _refs = msgspec.json.Decoder(tuple[IdentifierRef, ...])
 
 
@@ -82,7 +85,7 @@ def _kind(wire: str, schema: int) -> _Kind:
         ("ce_dataschema", f"urn:touchstone:{wire}:{schema}".encode()), ("content-type", b"application/json"),
     )  # fmt: skip
     family = wire.split(".", 1)[0].replace("_", "-")
-    return _Kind(headers, family, wire in ("identity.merged", "identity.unmerged"))
+    return _Kind(headers, family, wire in TWO_KEYS)
 
 
 def _key(identifiers: bytes, wire: str, schema: int, value: bytes) -> bytes:

@@ -1,6 +1,7 @@
 """The histories of many owners, read in bulk: each whole, put right and in fold order, however long it is."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import partial
 from heapq import merge
 from typing import Any
 
@@ -13,9 +14,10 @@ from infra import aside
 from infra.aside import PROJECTOR
 from infra.database import driver
 from infra.folding import FoldFailed
-from infra.histories import groups, is_stream, owner_now, owners
-from infra.journal import envelope
+from infra.histories import Family, families, is_stream, of_each
+from infra.stored import envelope
 from models.domain.history import CHANGING, Changes, effective
+from models.domain.ownership import TELLING, Ownership, edges, names
 from models.tables.journal import COLUMNS
 
 LONG = 20_000
@@ -39,6 +41,10 @@ _IN_ORDER = (
 )
 
 
+Keep = Callable[[Envelope], Envelope | None]
+"""Gives an event as a fold meets it, or None where it is not wanted."""
+
+
 class Owned:
     """Reads histories in a connection's transaction; `counted` is SQL that says which events are in them."""
 
@@ -50,29 +56,40 @@ class Owned:
 
         A long one comes as it is read: go through it before asking for the next. Raises `FoldFailed`.
         """
-        joined = groups(self._connection, wanted)
-        yield from self._some([one for one in wanted if one in joined or is_stream(one)], joined)
+        streams = [one for one in wanted if is_stream(one)]
+        yield from self._some([*families(self._connection, wanted), *streams], set(wanted))
 
     def _some(
-        self, wanted: Sequence[str], joined: Mapping[str, list[str]]
+        self, units: Sequence[Family | str], wanted: Collection[str]
     ) -> Iterator[tuple[str, Iterable[Envelope]]]:
-        members = {one: joined[one] for one in wanted if one in joined}
-        survivor = owners(members)
-        streams = [one for one in wanted if one not in joined]
-        rows = self._read(list(survivor), streams)
+        """Families and streams, read together as far as they can be held."""
+        of_id = {one: unit for unit in units if isinstance(unit, Family) for one in unit.ids}
+        rows = self._read(list(of_id), [unit for unit in units if isinstance(unit, str)])
         if rows is not None:
-            found: dict[str, list[Envelope]] = {one: [] for one in wanted}
+            found: dict[str, list[Envelope]] = {u.name if isinstance(u, Family) else u: [] for u in units}
             for one in map(_event, rows):
-                found[owner_now(one, survivor)].append(one)
+                found[of_id[one.customer].name if one.customer else one.stream].append(one)
             del rows
-            for owner in wanted:
-                yield owner, effective(found.pop(owner))
-        elif len(wanted) == 1:
-            yield wanted[0], self._streamed(list(survivor), streams)
+            for unit in units:
+                if isinstance(unit, str):
+                    yield unit, effective(found.pop(unit))
+                    continue
+                theirs = of_each(unit, found.pop(unit.name))
+                for owner in unit.ids:
+                    if owner in wanted and (owner in theirs or owner in unit.owners):
+                        yield owner, effective(theirs.get(owner, []))
+        elif len(units) > 1:
+            half = len(units) // 2
+            yield from self._some(units[:half], wanted)
+            yield from self._some(units[half:], wanted)
+        elif isinstance(unit := units[0], str):
+            yield unit, self._streamed(_NOBODYS, {"streams": [unit]}, _as_it_is)
         else:
-            half = len(wanted) // 2
-            yield from self._some(wanted[:half], joined)
-            yield from self._some(wanted[half:], joined)
+            placed = self._ownership(unit).placed if len(unit.ids) > 1 else None
+            for owner in unit.owners:
+                if owner in wanted:
+                    keep = _as_it_is if placed is None else partial(_of, owner, placed)
+                    yield owner, self._streamed(_THEIRS, {"ids": list(unit.ids)}, keep)
 
     def _read(self, ids: list[str], streams: list[str]) -> list[Any] | None:
         """The rows of customers and of streams that are nobody's; None if they are too many to hold."""
@@ -86,25 +103,59 @@ class Owned:
                     return None
         return rows
 
-    def _streamed(self, ids: list[str], streams: list[str]) -> Iterator[Envelope]:
+    def _ownership(self, family: Family) -> Ownership:
+        """What says whose the events of a long family are, without holding them."""
+        named: dict[str, Any] = {
+            "ids": list(family.ids),
+            "telling": [cls.WIRE for cls in TELLING],
+            "changes": _CHANGES,
+        }
+        with driver(self._connection).cursor(binary=True) as cursor:
+            query = f"{_SELECT}{_THEIRS}j.type = ANY(%(telling)s) AND {self._counted}"
+            known = edges(_envelopes(cursor.execute(query, named)))
+            query = f"{_SELECT}{_THEIRS}j.revision = 1 AND {self._counted}"
+            openings = {e.stream: e for e in _envelopes(cursor.execute(query, named))}
+            query = f"{_SELECT}{_THEIRS}j.type = ANY(%(changes)s) AND {self._counted}"
+            naming = [*openings.values(), *_envelopes(cursor.execute(query, named))]
+            named["named"] = [name for e in naming for name in names(e) if aside.is_id(name)]
+            query = f"{_SELECT}{_THEIRS}j.event_id = ANY(%(named)s::uuid[]) AND {self._counted}"
+            found = {e.event_id: e for e in _envelopes(cursor.execute(query, named))}
+        return Ownership(known, openings, found)
+
+    def _streamed(self, whose: str, names: dict[str, Any], keep: Keep) -> Iterator[Envelope]:
         """What `effective` gives, without holding more than the changes and what they move."""
-        named: dict[str, Any] = {"ids": ids, "streams": streams, "changes": _CHANGES}
-        whose = _THEIRS if ids else _NOBODYS
+        named: dict[str, Any] = {**names, "changes": _CHANGES}
         raw = driver(self._connection)
         with raw.cursor(binary=True) as cursor:
             query = f"{_SELECT}{whose}j.type = ANY(%(changes)s) AND {self._counted}"
-            changes = Changes(_envelopes(cursor.execute(query, named)))
+            changes = Changes(_kept(keep, _envelopes(cursor.execute(query, named))))
             named["moved"] = [one for one in changes.moved if aside.is_id(one)]
             query = f"{_SELECT}{whose}j.event_id = ANY(%(moved)s::uuid[]) AND {self._counted}"
-            moved = effective(_applied(changes, _envelopes(cursor.execute(query, named))))
+            moved = effective(_applied(changes, _kept(keep, _envelopes(cursor.execute(query, named)))))
         query = (
             f"{_SELECT}{whose}j.type <> ALL(%(changes)s) AND j.event_id <> ALL(%(moved)s::uuid[]) "
             f"AND {self._counted} {_IN_ORDER}"
         )
         with raw.cursor("history", binary=True) as reader:
             reader.itersize = FETCH
-            rest = _applied(changes, _envelopes(reader.execute(query, named)))
+            rest = _applied(changes, _kept(keep, _envelopes(reader.execute(query, named))))
             yield from merge(rest, moved, key=lambda e: e.order)
+
+
+def _as_it_is(e: Envelope) -> Envelope | None:
+    return e
+
+
+def _of(
+    owner: str, placed: Callable[[Envelope], tuple[str, Envelope] | None], e: Envelope
+) -> Envelope | None:
+    """The event as this owner's fold meets it; None for another's."""
+    found = placed(e)
+    return found[1] if found is not None and found[0] == owner else None
+
+
+def _kept(keep: Keep, events: Iterable[Envelope]) -> Iterator[Envelope]:
+    return (kept for e in events if (kept := keep(e)) is not None)
 
 
 def _envelopes(rows: Cursor[Any]) -> Iterator[Envelope]:

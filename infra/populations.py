@@ -8,16 +8,19 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Engine, Select, func, select
 
+from events import registry
 from events.envelope import Envelope
 from events.identity import CustomersMerged
 from infra.database import unavailable
-from infra.histories import homes, owner_now
-from infra.journal import envelope, read
+from infra.histories import families, sorted_out
+from infra.histories import histories as committed
+from infra.stored import envelope
+from models.domain.ownership import edges
 from models.tables.identity import customer, identifier
 from models.tables.journal import COLUMNS, journal
 
 FETCH = 20_000
-OWN_OUTPUT = ("prediction.%", "target_list.%", "lifecycle.%", "identity.%")
+OWN_OUTPUT = ("prediction", "target-list", "lifecycle", "identity")
 """What we derived ourselves is no evidence of what a customer will do."""
 
 
@@ -33,16 +36,37 @@ def histories(engine: Engine, issuer: str | None = None) -> dict[str, list[Envel
     with unavailable(), engine.connect() as connection:
         connection = connection.execution_options(isolation_level="REPEATABLE READ")
         survivors = _survivors(connection, issuer)
+        joined = connection.execute(
+            _population(select(customer.c.id), issuer).where(
+                (customer.c.survivor != customer.c.id) | customer.c.tangled
+            )
+        )
+        groups = [
+            one for one in families(connection, [str(one) for one in joined.scalars()]) if len(one.ids) > 1
+        ]
+        apart = {one for family in groups for one in family.ids}
         found: dict[str, list[Envelope]] = {}
         for one in _events(connection, issuer):
-            found.setdefault(owner_now(one, survivors), []).append(one)
-        merges = _merges(connection, survivors)
-    for owner, known in merges.items():
-        if owner in found:
-            found |= _apart(found[owner], known)
+            if one.customer not in apart:
+                found.setdefault(one.customer, []).append(one)
+        for family in groups:
+            events = list(committed(connection, family.ids))
+            sorted_ = sorted_out(family, events)
+            for owner, history in sorted_.histories.items():
+                if owner in survivors:
+                    found |= _histories(owner, history)
     for history in found.values():
         history.sort(key=lambda e: e.order)
     return found
+
+
+def _histories(owner: str, history: Sequence[Envelope]) -> dict[str, list[Envelope]]:
+    """One owner's history, or one for each of those who became this owner."""
+    merges = [e for e in history if isinstance(e.event, CustomersMerged)]
+    told = [e for e in history if registry.of(e.event).family not in OWN_OUTPUT]
+    if not merges:
+        return {owner: told}
+    return _apart(told, sorted(merges, key=lambda e: (e.known_at, e.position)))
 
 
 def customers_of(engine: Engine, issuer: str) -> set[str]:
@@ -84,23 +108,10 @@ def _events(connection: Connection, issuer: str | None) -> Iterator[Envelope]:
     query = (
         select(*(journal.c[name] for name in COLUMNS))
         .join(customer, customer.c.id == journal.c.customer)
-        .where(*(journal.c.type.not_like(pattern) for pattern in OWN_OUTPUT))
+        .where(*(journal.c.type.not_like(f"{one.replace('-', '_')}.%") for one in OWN_OUTPUT))
     )
     for row in connection.execution_options(yield_per=FETCH).execute(_population(query, issuer)):
         yield envelope(row)
-
-
-def _merges(connection: Connection, survivors: Mapping[str, str]) -> dict[str, list[Envelope]]:
-    """Owner → the merges that made one customer out of several and still hold, in the order of knowing."""
-    found: dict[str, list[Envelope]] = {}
-    for one in read(connection, journal.c.type == CustomersMerged.WIRE):
-        merged: CustomersMerged = one.event
-        owner = survivors.get(merged.absorbed)
-        if owner is not None and owner == survivors.get(merged.survivor):
-            found.setdefault(owner, []).append(one)
-    for merges in found.values():
-        merges.sort(key=lambda e: (e.known_at, e.position))
-    return found
 
 
 def _apart(history: Sequence[Envelope], merges: Sequence[Envelope]) -> dict[str, list[Envelope]]:
@@ -108,9 +119,9 @@ def _apart(history: Sequence[Envelope], merges: Sequence[Envelope]) -> dict[str,
     members = sorted({one for e in merges for one in (e.event.survivor, e.event.absorbed)})
     together: dict[tuple[str, str], datetime] = {}
     for count, merge in enumerate(merges, start=1):
-        home = homes(members, merges[:count])
+        known = edges(merges[:count])
         for pair in permutations(members, 2):
-            if home[pair[0]] == home[pair[1]]:
+            if known.root(pair[0]) == known.root(pair[1]):
                 together.setdefault(pair, merge.known_at)
     return {one: [*(_known_to(one, e, together) for e in history), *merges] for one in members}
 

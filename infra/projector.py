@@ -1,46 +1,31 @@
 """Events → read models, one transaction a batch: in order a step, else the owner's history anew."""
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from prometheus_client import Counter
-from sqlalchemy import Connection, Engine, select, text
+from sqlalchemy import Connection, Engine, Row, select, text
 
 from events.envelope import Envelope
-from events.identity import CustomersMerged, CustomersUnmerged
-from infra import aside, generations, histories, identity_store, ledger
+from infra import aside, generations, histories, identity_families, ledger
 from infra.aside import PROJECTOR
 from infra.database import unavailable
 from infra.feeds import Batch
 from infra.folding import Fold
 from infra.heart import Heart
-from infra.histories import owner_now
+from infra.histories import Family, Moved
+from infra.refolding import FOLDED, MOVING, Refolding
 from infra.view_store import ViewStore
-from models.domain.history import CHANGING, effective
 from models.errors import Unavailable
 from models.projections.projection import Projection
 from models.tables.readers import reader_position
 
 READER = PROJECTOR
-FOLDED = Counter("touchstone_folded_total", "Events folded into the views", ["how"])
 TRIES = 20
-SLICE = 200
-"""Owners whose histories are in memory at once."""
-HELD = 20_000
-"""Events that are in memory at once, unless a single owner has more."""
-
-MOVING = (*CHANGING, CustomersMerged, CustomersUnmerged)
-"""Events that change what others mean, or whose they are."""
 
 
 class Fenced(Exception):
     """Another worker holds this partition now; what was read is not ours to write."""
-
-
-class Moved(Exception):
-    """An identity changed between looking and locking: look again."""
 
 
 @dataclass(slots=True)
@@ -64,6 +49,7 @@ class Projector:
         self._engine, self._holder, self._heart = engine, holder, heart or Heart()
         self._projections = projections
         self._stores = [ViewStore(projection) for projection in projections]
+        self._refolding = Refolding(self._stores, self._heart)
 
     def claim(self, partition: int, topic_id: str) -> int:
         """Become the writer of a partition; the offset to begin at (0 on a topic not seen before)."""
@@ -97,21 +83,21 @@ class Projector:
         passed_over = aside.held(connection, READER)
         delivered = {e.position: e for batch in batches for e in batch.envelopes}
         envelopes = [e for e in delivered.values() if e.event_id not in passed_over]
-        survivors = _survivors(connection, envelopes)
-        absorbed = {e.event.absorbed for e in envelopes if isinstance(e.event, CustomersMerged)}
-        owners = {owner for e in envelopes if (owner := owner_now(e, survivors))}
-        heads = ledger.lock(connection, absorbed | owners)
-        if _survivors(connection, envelopes) != survivors:
+        places = _places(connection, envelopes)
+        several = _families(connection, envelopes, places)
+        owners = {owner for e in envelopes if (owner := _owner(e, places))}
+        heads = ledger.lock(connection, owners.union(*(family.ids for family in several.values())))
+        if _places(connection, envelopes) != places or _families(connection, envelopes, places) != several:
             raise Moved
         new = ledger.enter(connection, delivered)
         plans: dict[str, _Plan] = {}
         for one in envelopes:
-            owner = owner_now(one, survivors)  # an event of nobody has none
+            owner = _owner(one, places)  # an event of nobody has none
             if one.position in new and owner:
                 if (plan := plans.get(owner)) is None:
                     plan = plans[owner] = _Plan(owner)
                 plan.new.append(one)
-                plan.moving = plan.moving or isinstance(one.event, MOVING)
+                plan.moving = plan.moving or isinstance(one.event, MOVING) or owner in several
         steps: list[_Plan] = []
         anew: dict[str, set[int] | None] = {}
         for plan in plans.values():
@@ -124,7 +110,7 @@ class Projector:
             else:
                 steps.append(plan)
         self._step(connection, steps)
-        self._anew(connection, anew, passed_over)
+        self._refolding.anew(connection, anew, passed_over)
         self._advance(connection, batches)
 
     def _hold(self, connection: Connection, batches: Sequence[Batch]) -> None:
@@ -143,12 +129,13 @@ class Projector:
         """Fold an event that was set aside, as if it had never been late: its owner's history anew."""
         generations.expect(connection, self._projections)
         aside.take_back(connection, READER, event.event_id)
-        survivors = _survivors(connection, [event])
-        owners = [owner] if (owner := owner_now(event, survivors)) else []
-        ledger.lock(connection, owners)
-        if _survivors(connection, [event]) != survivors:
+        places = _places(connection, [event])
+        owners = {owner} if (owner := _owner(event, places)) else set()
+        several = histories.families(connection, owners)
+        ledger.lock(connection, owners.union(*(family.ids for family in several)))
+        if _places(connection, [event]) != places:
             raise Moved
-        self.refold(connection, owners)
+        self._refolding.refold(connection, owners)
 
     def _advance(self, connection: Connection, batches: Sequence[Batch]) -> None:
         for batch in batches:
@@ -189,94 +176,26 @@ class Projector:
         keys = {projection.key(e, plan.owner) for plan in plans for e in plan.new if projection.wants(e)}
         return store.load(connection, keys)
 
-    def refold(self, connection: Connection, owners: Collection[str]) -> None:
-        """Fold these owners' whole committed histories anew. Their rows in `fold_head` must be locked."""
-        self._anew(connection, dict.fromkeys(owners), frozenset())
 
-    def _anew(
-        self, connection: Connection, owners: Mapping[str, set[int] | None], passed_over: Collection[str]
-    ) -> None:
-        """Fold owners' histories anew: owner → its late events, or None where more than lateness asks for it.
-
-        Of those that are only late, the rows of single events stand: just the new ones are written. Histories
-        are read a slice of owners at a time: whole ones, but not all at once.
-        """
-        wanted = sorted(owners)
-        for start in range(0, len(wanted), SLICE):
-            part = wanted[start : start + SLICE]
-            self._fold_anew(connection, {owner: owners[owner] for owner in part}, passed_over)
-
-    def _fold_anew(
-        self, connection: Connection, owners: Mapping[str, set[int] | None], passed_over: Collection[str]
-    ) -> None:
-        """One slice. It reads ahead of the feed, so it enters in the ledger everything that it has read."""
-        joined = histories.groups(connection, owners)
-        survivor = histories.owners(joined)
-        streams = [owner for owner in owners if histories.is_stream(owner)]
-        found: dict[str, list[Envelope]] = defaultdict(list)
-        alone = len(owners) == 1
-        for one in histories.histories(connection, survivor, streams, most=None if alone else HELD):
-            found[owner_now(one, survivor)].append(one)
-        if not alone and sum(map(len, found.values())) > HELD:
-            del found
-            for half in _halves(owners):
-                self._fold_anew(connection, half, passed_over)
-            return
-        ahead = ledger.enter(connection, [e.position for history in found.values() for e in history])
-        standing = {
-            owner: late | ahead
-            for owner, late in owners.items()
-            if late is not None and _stands(joined.get(owner, [owner]), found[owner], ahead)
-        }
-        self._take_away(connection, {*survivor, *owners}, standing, passed_over)
-        played = {owner: effective(found.pop(owner, [])) for owner in owners}
-        folds = [Fold(store) for store in self._stores]
-        changing = [fold for fold in folds if not fold.store.projection.row_per_event]
-        for owner, history in played.items():
-            unwritten = standing.get(owner)
-            for event in self._heart.watch(history):
-                for fold in folds if unwritten is None or event.position in unwritten else changing:
-                    fold.take(event, owner)
-            for fold in folds:
-                fold.end()
-        for fold in folds:
-            fold.write(connection, fresh=True)
-        FOLDED.labels("refold").inc(sum(len(history) for history in played.values()))
-        ledger.set_heads(
-            connection, {owner: history[-1].order for owner, history in played.items() if history}
-        )
-
-    def _take_away(
-        self,
-        connection: Connection,
-        owners: set[str],
-        standing: Collection[str],
-        passed_over: Collection[str],
-    ) -> None:
-        """Their rows; where those of single events stand, only what lies aside by now."""
-        for store in self._stores:
-            if not store.projection.row_per_event:
-                store.delete_owners(connection, owners)
-                continue
-            store.delete_owners(connection, owners.difference(standing))
-            if passed_over and standing:
-                store.delete_keys(connection, passed_over, of=standing)
+def _places(connection: Connection, envelopes: Iterable[Envelope]) -> dict[str, Row[Any, Any, Any]]:
+    """Where those of these events' customers stand who were ever joined with others."""
+    return identity_families.places(connection, {e.customer for e in envelopes if e.customer})
 
 
-def _halves(owners: Mapping[str, set[int] | None]) -> Iterator[dict[str, set[int] | None]]:
-    names, middle = list(owners), len(owners) // 2
-    for part in (names[:middle], names[middle:]):
-        yield {owner: owners[owner] for owner in part}
+def _owner(e: Envelope, places: Mapping[str, Row[Any, Any, Any]]) -> str:
+    """Whose an event is at first sight; empty for what is nobody's."""
+    if not e.customer:
+        return e.stream
+    return str(places[e.customer].survivor) if e.customer in places else e.customer
 
 
-def _stands(members: Sequence[str], history: Iterable[Envelope], ahead: Collection[int]) -> bool:
-    """Do the rows of an owner's single events stand, but for those that are new to the ledger?
-
-    Not where some may be another's, or where what was read ahead says that an earlier event was otherwise.
-    """
-    return len(members) == 1 and not any(e.position in ahead and isinstance(e.event, MOVING) for e in history)
-
-
-def _survivors(connection: Connection, envelopes: Iterable[Envelope]) -> dict[str, str]:
-    """Whom each of the customers these events were recorded for is now."""
-    return identity_store.survivors(connection, {e.customer for e in envelopes if e.customer})
+def _families(
+    connection: Connection, envelopes: Iterable[Envelope], places: Mapping[str, Row[Any, Any, Any]]
+) -> dict[str, Family]:
+    """Owner → their family, where it has to be folded whole: it is tangled, or an event changes who is whom."""
+    asked = {
+        e.customer for e in envelopes
+        if e.customer and (isinstance(e.event, MOVING) or (e.customer in places and places[e.customer].tangled))
+    }  # fmt: skip
+    found = histories.families(connection, asked)
+    return {owner: family for family in found if len(family.ids) > 1 for owner in family.owners}

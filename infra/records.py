@@ -7,7 +7,7 @@ from aiokafka.structs import ConsumerRecord
 
 from events.codec import Undecodable
 from events.envelope import Envelope
-from events.identity import CustomersMerged, CustomersUnmerged
+from events.identity import CustomersMerged, CustomerSplit, CustomersUnmerged
 from infra.messages import to_envelope
 
 
@@ -49,7 +49,11 @@ def _no_event(record: ConsumerRecord[bytes, bytes], topic_id: str, error: Except
 def _belongs(envelope: Envelope, key: str) -> bool:
     """Is the event found under a key it may have? What has neither customer nor stream may lie anywhere."""
     match envelope.event:
-        case CustomersMerged(absorbed=other) | CustomersUnmerged(restored=other):
+        case (
+            CustomersMerged(absorbed=other)
+            | CustomersUnmerged(restored=other)
+            | CustomerSplit(restored=other)
+        ):
             return key in (envelope.customer, other)
     whose = envelope.customer or envelope.stream
     return not whose or key == whose

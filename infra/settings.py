@@ -35,9 +35,20 @@ class Settings(BaseSettings):
     gateway_port: int = Field(default=8471, description="HTTP port of the gateway")
     api_port: int = Field(default=8470, description="HTTP port of the API")
     metrics_port: int = Field(default=0, description="Where worker and relay serve /metrics; 0: nowhere")
+    webhook_hosts: str = Field(
+        default="",
+        description="Hosts, separated by commas, that webhooks may go to whatever their addresses are",
+    )
     region: str = Field(default="US", description="Region of phone numbers written without a country code")
     zone: str = Field(default="UTC", description="Zone of customers whose own is not known")
+    sdk_issuer: str = Field(
+        default="app", min_length=1, max_length=200,
+        description="Issuer of the user, visitor and device ids that SDKs send",
+    )  # fmt: skip
     workspace: Path | None = Field(default=None, description="TOML file with the workspace's rules")
+    connectors: Path | None = Field(
+        default=None, description="TOML file with the systems that may call /v1/connectors"
+    )
     api_keys: SecretStr = Field(default=SecretStr(""), description="Keys that may call, separated by commas")
     master_key: SecretStr = Field(
         default=SecretStr(""), description="Base64 of the 32 bytes that wrap data keys"

@@ -1,7 +1,7 @@
 """How customers stood at a moment, as known then: from the views where they can say it, else folded anew."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,12 +10,13 @@ from sqlalchemy import Connection, Row, text
 
 from events.case import CaseImported, CaseOpened
 from events.envelope import Envelope, Event
-from events.identity import CustomersMerged, CustomersUnmerged
-from infra.histories import groups, homes, merges, owners
-from infra.journal import read
+from infra.database import among
+from infra.histories import Family, families, sorted_out
+from infra.stored import read
 from infra.view_store import ViewStore
 from models.domain.history import CHANGING, effective
 from models.domain.lifecycle import Lifecycle
+from models.domain.ownership import TELLING
 from models.domain.permission import Reachable
 from models.domain.rules import Rules
 from models.projections.customer_360 import Customer360, Customer360Row
@@ -44,7 +45,7 @@ class Standings:
         self._view, self._cycle = Customer360(zone), LifecycleView(rules.lifecycle)
         self._stores = [ViewStore(self._view), ViewStore(self._cycle)]
         folded: set[type[Event]] = {*self._view.matches, *self._cycle.matches, *CHANGING}
-        folded |= {CustomersMerged, CustomersUnmerged}
+        folded |= TELLING
         self._types = sorted({event.WIRE for event in folded})
 
     def at(self, moment: datetime, customers: Collection[str]) -> Iterator[list[Standing]]:
@@ -57,21 +58,25 @@ class Standings:
             yield self._some(moment, wanted[start : start + CHUNK])
 
     def _some(self, moment: datetime, customers: Sequence[str]) -> list[Standing]:
-        known_as = groups(self._connection, customers)
-        owner = owners(known_as)
+        wanted = set(customers)
+        groups = families(self._connection, customers)
+        of_id = {one: family for family in groups for one in family.ids}
         positions: dict[str, int] = defaultdict(int)
-        anew: set[str] = set()
-        for member, position, stale in self._evidence(moment, list(owner)):
-            positions[owner[member]] = max(positions[owner[member]], position or 0)
+        anew = {family.name for family in groups if family.tangled}
+        for member, position, stale in self._evidence(moment, list(of_id)):
+            family = of_id[member]
+            owner = family.survivors[member]
+            positions[owner] = max(positions[owner], position or 0)
             if stale:
-                anew.add(owner[member])
-        views, cycles = (store.load(self._connection, set(known_as) - anew) for store in self._stores)
+                anew.add(family.name)
+        stored = {o for f in groups if f.name not in anew for o in f.owners} & wanted
+        views, cycles = (store.load(self._connection, stored) for store in self._stores)
         found = {
             one: Standing(customer=one, view=views[one], lifecycle=cycles[one], position=positions[one])
             for one in views.keys() & cycles.keys()
         }
         if anew:
-            found |= self._refolded(moment, {one: known_as[one] for one in anew})
+            found |= self._refolded(moment, [family for family in groups if family.name in anew], wanted)
         return [self._presented(found[one], moment) for one in sorted(found)]
 
     def _evidence(self, moment: datetime, ids: list[str]) -> Sequence[Row[str, int | None, bool]]:
@@ -90,27 +95,30 @@ class Standings:
             {"at": moment, "ids": ids, "types": self._types},
         ).all()
 
-    def _refolded(self, moment: datetime, groups: Mapping[str, Sequence[str]]) -> dict[str, Standing]:
-        home = self._homes(moment, groups)
-        history = read(self._connection, journal.c.customer.in_(list(home)), journal.c.type.in_(self._types))
-        of_owner: dict[str, list[Envelope]] = defaultdict(list)
-        for one in history:
-            if one.known_at <= moment:
-                of_owner[home[one.customer]].append(one)
-        found = {}
-        for owner, events in of_owner.items():
-            counted = effective(events, as_of=moment, known_at=moment)
-            view, cycle = _played(self._view, counted, owner), _played(self._cycle, counted, owner)
-            if view is not None and cycle is not None:
-                position = max(one.position for one in events if one.occurred_at <= moment)
-                found[owner] = Standing(customer=owner, view=view, lifecycle=cycle, position=position)
+    def _refolded(
+        self, moment: datetime, groups: Sequence[Family], wanted: Collection[str]
+    ) -> dict[str, Standing]:
+        """Those who were whom by then: whoever is one of the wanted today, under the id of their own time."""
+        ids = [one for family in groups for one in family.ids]
+        read_ = read(self._connection, among(journal.c.customer, ids), journal.c.type.in_(self._types))
+        together: dict[str, list[Envelope]] = defaultdict(list)
+        for one in read_:
+            together[one.customer].append(one)
+        found: dict[str, Standing] = {}
+        for family in groups:
+            events = [e for one in family.ids for e in together.get(one, ())]
+            for owner, history in sorted_out(family, events, moment).histories.items():
+                if family.survivors.get(owner, owner) in wanted:
+                    found |= self._stood(moment, owner, history)
         return found
 
-    def _homes(self, moment: datetime, groups: Mapping[str, Sequence[str]]) -> dict[str, str]:
-        """Every id → whom it was known to be by then."""
-        several = [member for members in groups.values() if len(members) > 1 for member in members]
-        known = merges(self._connection, several, moment)
-        return homes((member for members in groups.values() for member in members), known)
+    def _stood(self, moment: datetime, owner: str, events: Sequence[Envelope]) -> dict[str, Standing]:
+        counted = effective(events, as_of=moment, known_at=moment)
+        view, cycle = _played(self._view, counted, owner), _played(self._cycle, counted, owner)
+        if view is None or cycle is None:
+            return {}
+        known = (e.position for e in events if e.occurred_at <= moment and e.known_at <= moment)
+        return {owner: Standing(customer=owner, view=view, lifecycle=cycle, position=max(known))}
 
     def _presented(self, one: Standing, moment: datetime) -> Standing:
         return Standing(

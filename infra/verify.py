@@ -6,13 +6,14 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, exists, select, text
 
-from infra import generations, identity_store
+from infra import generations
 from infra.aside import PROJECTOR
 from infra.database import among, unavailable
 from infra.folding import Line, lines
-from infra.histories import MERGING, groups, is_stream
+from infra.histories import families, is_stream
 from infra.owned import FOLDED, Owned
 from infra.view_store import ViewStore
+from models.domain.ownership import TELLING
 from models.projections.projection import Projection
 from models.tables.journal import journal
 from models.tables.readers import ledger
@@ -136,15 +137,15 @@ def _how(store: ViewStore, line: Line, stored: Line | None) -> How | None:
 def _moving(connection: Connection, owners: Collection[str]) -> set[str]:
     """Identity runs ahead of the folds: until a merge is folded, the rows of both sides say what was before it."""
     customers = {one for one in owners if not is_stream(one)}
-    survivors = identity_store.survivors(connection, customers)
-    joined = groups(connection, {survivors.get(one, one) for one in customers})
+    joined = [family for family in families(connection, customers) if len(family.ids) > 1]
     settled = exists().where(ledger.c.position == journal.c.position) & ~exists().where(
         set_aside.c.event_id == journal.c.event_id, set_aside.c.reader == PROJECTOR
     )
-    everybody = [member for members in joined.values() for member in members]
-    open_merges = select(journal.c.customer).where(
-        among(journal.c.customer, everybody), journal.c.type.in_(MERGING), ~settled
+    everybody = [one for family in joined for one in family.ids]
+    telling = [event.WIRE for event in TELLING]
+    unfolded = select(journal.c.customer).where(
+        among(journal.c.customer, everybody), journal.c.type.in_(telling), ~settled
     )
-    told_of = {str(one) for one in connection.execute(open_merges).scalars()}
-    unsettled = {owner for owner, members in joined.items() if told_of.intersection(members)}
-    return {one for one in customers if survivors.get(one, one) in unsettled}
+    told_of = {str(one) for one in connection.execute(unfolded).scalars()}
+    unsettled = {one for family in joined if told_of.intersection(family.ids) for one in family.ids}
+    return customers & unsettled

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from events.envelope import Envelope
 from infra import glance, histories
 from infra.database import unavailable
-from infra.journal import read
+from infra.stored import read
 from infra.view_store import ViewStore
 from models.domain.history import effective
 from models.domain.identity import Key
@@ -93,15 +93,14 @@ class Views:
                 return self._presented(found.who, found.rows, at)
             as_of = at  # a sender's clock ran ahead of ours: its events are not yet
         with self.reading() as connection:
-            who = histories.joined(connection, one, known_at)
-            if who is None:
-                return None
-            rows: dict[str, dict[str, Any]] = {}
-            if who.customer == one:
-                events = histories.histories(connection, who.members)
-                history = effective(events, as_of=as_of, known_at=known_at)
-                rows = {name: play(store.projection, history, one) for name, store in self._whole.items()}
-        return self._presented(who, rows, at)
+            known = histories.known(connection, one, known_at)
+        if known is None:
+            return None
+        rows: dict[str, dict[str, Any]] = {}
+        if known.who.customer == one:
+            history = effective(known.events, as_of=as_of, known_at=known_at)
+            rows = {name: play(store.projection, history, one) for name, store in self._whole.items()}
+        return self._presented(known.who, rows, at)
 
     def _presented(
         self, who: histories.Joined, rows: dict[str, dict[str, Any]], at: datetime
@@ -151,9 +150,9 @@ class Views:
         self, connection: Connection, one: str, before: Place | None, as_of: datetime | None,
         known_at: datetime,
     ) -> Iterator[TimelineEntry]:  # fmt: skip
-        who = histories.joined(connection, one, known_at)
-        members = who.members if who else ()
-        history = effective(histories.histories(connection, members), as_of=as_of, known_at=known_at)
+        known = histories.known(connection, one, known_at)
+        events = known.events if known and known.who.customer == one else ()
+        history = effective(events, as_of=as_of, known_at=known_at)
         entries = play(self._stores["timeline"].projection, history, one).values()
         newest_first = sorted(entries, key=_place, reverse=True)
         return (entry for entry in newest_first if before is None or _place(entry) < before)

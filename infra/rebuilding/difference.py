@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
-from infra import identity_store
 from infra.rebuilding.following import WAITING, customers_joined
 from infra.view_store import ViewStore
 
@@ -40,8 +39,7 @@ def differences(connection: Connection, rebuilt: Sequence[ViewStore]) -> tuple[l
 
     The transaction must see one moment, and the next tables must hold what was folded by then.
     """
-    joined = customers_joined(connection, WAITING)
-    left_out = joined | set(identity_store.survivors(connection, joined).values())
+    left_out = customers_joined(connection, WAITING)
     connection.execute(text("CREATE TEMP TABLE left_out (owner text PRIMARY KEY) ON COMMIT DROP"))
     connection.execute(
         text("INSERT INTO left_out SELECT unnest(CAST(:owners AS text[]))"), {"owners": sorted(left_out)}

@@ -4,21 +4,18 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import ColumnElement, Connection, delete, exists, select, text, update
 
-from events.identity import CustomersMerged, CustomersUnmerged
-from infra import identity_store
+from events.identity import IdentifierLinked
 from infra.folding import Line, lines
-from infra.histories import MERGING, groups
-from infra.journal import read
+from infra.histories import families, members
 from infra.owned import Owned
 from infra.rebuilding.plan import COUNTED, wait_for
 from infra.view_store import ViewStore
+from models.domain.ownership import TELLING
 from models.tables.generations import rebuild, rebuild_owner, rebuild_waiting
 from models.tables.journal import journal, journal_head
 
 BUFFER = 5_000
 """Rows that are held before they are written."""
-
-PAGE = 5_000
 
 WAITING = exists(select(rebuild_waiting.c.position).where(rebuild_waiting.c.position == journal.c.position))
 """Of events up to the rebuild's position: no view has folded it."""
@@ -33,7 +30,7 @@ def fold_into(
     """
     buffers: dict[str, list[Line]] = {store.projection.name: [] for store in stores}
     if not fresh:
-        everyone = {*owners, *(one for members in groups(connection, owners).values() for one in members)}
+        everyone = {*owners, *(one for ids in members(connection, owners).values() for one in ids)}
         for store in stores:
             store.delete_owners(connection, everyone)
     for owner, history in Owned(connection, COUNTED).histories(owners):
@@ -90,33 +87,25 @@ def fold_those_behind(connection: Connection, stores: Sequence[ViewStore]) -> No
 
 
 def touch_joined(connection: Connection, *which: ColumnElement[bool]) -> None:
-    """Note whoever takes part in these merges and un-merges.
+    """Note every family in which somebody was joined, parted or given an event.
 
     Identity runs ahead of the folds: it joins customers before a fold hears of it.
     """
     named = customers_joined(connection, *which)
-    survivors = identity_store.survivors(connection, named)
     connection.execute(
         text("INSERT INTO rebuild_owner (owner) SELECT unnest(CAST(:o AS text[])) ON CONFLICT DO NOTHING"),
-        {"o": sorted({survivors.get(one, one) for one in named})},
+        {"o": sorted(named)},
     )
 
 
 def customers_joined(connection: Connection, *which: ColumnElement[bool]) -> set[str]:
-    """Both sides of these merges and un-merges."""
-    found: set[str] = set()
-    after = 0
-    while True:
-        page = read(connection, journal.c.type.in_(MERGING), journal.c.position > after, *which, limit=PAGE)
-        for one in page:
-            match one.event:
-                case CustomersMerged(survivor=survivor, absorbed=other):
-                    found |= {survivor, other}
-                case CustomersUnmerged(survivor=survivor, restored=other):
-                    found |= {survivor, other}
-        if len(page) < PAGE:
-            return found
-        after = page[-1].position
+    """Everybody whose family these events changed."""
+    changing = journal.c.type.in_(sorted(event.WIRE for event in TELLING - {IdentifierLinked}))
+    rows = connection.execute(
+        select(journal.c.customer).where(changing, journal.c.customer.is_not(None), *which)
+    )
+    named = {str(one) for one in rows.scalars()}
+    return {one for family in families(connection, named) for one in family.ids}
 
 
 def _folded_late(connection: Connection) -> list[int]:

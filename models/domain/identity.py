@@ -1,11 +1,18 @@
 """Whose touch is it: identifiers link, known customers merge, shared identifiers stop welding."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 
 from events.envelope import Event, IdentifierRef
-from events.identity import CustomersMerged, IdentifierBlocked, IdentifierLinked, MergeProposed
+from events.identity import (
+    CustomersMerged,
+    CustomersUnmerged,
+    IdentifierBlocked,
+    IdentifierLinked,
+    MergeProposed,
+)
 
 Key = tuple[str, str, str]
 
@@ -30,6 +37,8 @@ class Known:
     since: int
     revision: int = 0
     identifiers: set[Key] = field(default_factory=set)
+    members: dict[str, int] = field(default_factory=dict)
+    """Every customer id that means this one, with the revision of its identity stream."""
 
 
 @dataclass(slots=True)
@@ -49,9 +58,17 @@ class Register:
     def __init__(self) -> None:
         self.customers: dict[str, Known] = {}
         self.links: dict[Key, str] = {}
+        self.sides: dict[Key, str] = {}
+        """Whose an identifier would be if every merge were undone."""
+        self.vetoes: set[frozenset[str]] = set()
+        """Pairs whom only a person may join."""
+        self.grounds: list[CustomersMerged] = []
+        """The merges that hold, of the customers something may be learnt about."""
         self.blocked: set[Key] = set()
         self.strangers: Counter[Key] = Counter()
         self.absorbed: dict[str, str] = {}
+        self.restored: dict[str, set[str]] = {}
+        """Who is a customer of their own again, and every id that means them."""
 
     def recognise(
         self, identifiers: Sequence[IdentifierRef], position: int, new_id: Callable[[], str]
@@ -94,7 +111,7 @@ class Register:
             return home, None
         why = self._against_link(home, first)
         if not why:
-            self._link(home, first, learnt)
+            self._link(home, first, learnt, self.sides[near.key])
             return home, None
         shared = self._to_blame(home, refs, why)
         if shared is not None:
@@ -106,12 +123,13 @@ class Register:
         learnt: list[Event],
     ) -> IdentifierRef | None:  # fmt: skip
         """Link what is new to `home`; returns the identifier that too many share, if that shows here."""
+        side = next(self.sides[ref.key] for ref in refs if self.links.get(ref.key) == home.customer)
         for ref in refs:
             if ref.key in self.links:
                 continue
             why = self._against_link(home, ref)
             if not why:
-                self._link(home, ref, learnt)
+                self._link(home, ref, learnt, side)
                 continue
             if why == "limit" and self._is_one_more_thing(ref, home, refs):
                 continue  # one more cookie of somebody well known: it need not lead to them
@@ -154,14 +172,15 @@ class Register:
         self, ref: IdentifierRef, position: int, new_id: Callable[[], str], learnt: list[Event]
     ) -> Known:
         known = Known(new_id(), position)
+        known.members[known.customer] = 0
         self.customers[known.customer] = known
-        self._link(known, ref, learnt)
+        self._link(known, ref, learnt, known.customer)
         return known
 
-    def _link(self, known: Known, ref: IdentifierRef, learnt: list[Event]) -> None:
-        self.links[ref.key] = known.customer
+    def _link(self, known: Known, ref: IdentifierRef, learnt: list[Event], side: str) -> None:
+        self.links[ref.key], self.sides[ref.key] = known.customer, side
         known.identifiers.add(ref.key)
-        learnt.append(IdentifierLinked(customer=known.customer, identifier=ref))
+        learnt.append(IdentifierLinked(customer=side, identifier=ref))
 
     def _join(self, known: list[Known], refs: Sequence[IdentifierRef], learnt: list[Event]) -> None:
         """Merge the customers a touch belongs to, oldest surviving; a veto or a limit only proposes."""
@@ -177,12 +196,16 @@ class Register:
             for key in other.identifiers:
                 self.links[key] = survivor.customer
             self.absorbed[other.customer] = survivor.customer
+            self.restored.pop(other.customer, None)
             survivor.identifiers |= other.identifiers
-            learnt.append(
-                CustomersMerged(survivor=survivor.customer, absorbed=other.customer, resting_on=resting)
-            )
+            survivor.members |= other.members
+            merge = CustomersMerged(survivor=survivor.customer, absorbed=other.customer, resting_on=resting)
+            self.grounds.append(merge)
+            learnt.append(merge)
 
     def _against(self, one: Known, other: Known) -> str:
+        if any(frozenset(pair) in self.vetoes for pair in product(one.members, other.members)):
+            return "parted"
         if _vetoes(one.identifiers, other.identifiers):
             return "veto"
         kinds = self._counts(one.identifiers | other.identifiers)
@@ -193,11 +216,68 @@ class Register:
         return Counter(key[0] for key in keys if key not in self.blocked)
 
     def _propose(self, known: Known, other: str, why: str, learnt: list[Event]) -> None:
-        learnt.append(MergeProposed(customer=known.customer, other=other, why=why))
+        """Ask a person, unless one has spoken already."""
+        if why != "parted":
+            learnt.append(MergeProposed(customer=known.customer, other=other, why=why))
 
     def _block(self, ref: IdentifierRef, why: str, learnt: list[Event]) -> None:
         self.blocked.add(ref.key)
         learnt.append(IdentifierBlocked(key=ref.hash, identifier=ref, why=why))
+        for merge in fallen(self.grounds, self.sides, self.blocked):
+            self._restore(merge)
+            learnt.append(dissolved(merge))
+
+    def _restore(self, merge: CustomersMerged) -> None:
+        """A merge whose ground fell away: what was the absorbed one's is theirs again."""
+        self.grounds.remove(merge)
+        survivor = self.customers[self._root(merge.survivor)]
+        members = below(self.grounds, merge.absorbed)
+        self.restored[merge.absorbed] = members
+        restored = Known(merge.absorbed, survivor.since)
+        restored.identifiers = {key for key in survivor.identifiers if self.sides[key] in members}
+        survivor.identifiers -= restored.identifiers
+        for one in members:
+            restored.members[one] = survivor.members.pop(one)
+        self.customers[restored.customer] = restored
+        self.absorbed.pop(restored.customer, None)
+        self.links |= dict.fromkeys(restored.identifiers, restored.customer)
+
+    def _root(self, customer: str) -> str:
+        into = {merge.absorbed: merge.survivor for merge in self.grounds}
+        while customer in into:
+            customer = into[customer]
+        return customer
+
+
+def below(merges: Collection[CustomersMerged], customer: str) -> set[str]:
+    """A customer, and everybody who was merged into them by these merges."""
+    found = {customer}
+    while more := {merge.absorbed for merge in merges if merge.survivor in found} - found:
+        found |= more
+    return found
+
+
+def fallen(
+    merges: Collection[CustomersMerged], sides: Mapping[Key, str], blocked: Collection[Key]
+) -> list[CustomersMerged]:
+    """The merges that rest on blocked identifiers alone: what is left of their ground shows one side only.
+
+    A merge by a person rests on nothing but their word.
+    """
+    found = []
+    for merge in merges:
+        absorbed = below(merges, merge.absorbed)
+        ground = {sides.get(ref.key) in absorbed for ref in merge.resting_on if ref.key not in blocked}
+        if merge.resting_on and len(ground) < 2:
+            found.append(merge)
+    return found
+
+
+def dissolved(merge: CustomersMerged) -> CustomersUnmerged:
+    """What is recorded when a merge has lost its ground."""
+    return CustomersUnmerged(
+        survivor=merge.survivor, restored=merge.absorbed, why="identifier_blocked", veto=False
+    )
 
 
 def _vetoes(one: set[Key], other: set[Key]) -> bool:

@@ -12,7 +12,7 @@ from events.consent import ConsentGranted, ConsentWithdrawn
 from events.contact import ContactEnded, ContactStarted, ContactWrappedUp
 from events.envelope import Envelope, Event
 from events.holding import HoldingChanged, HoldingEnded, HoldingStarted, PurchaseRecorded, PurchaseReturned
-from events.identity import IdentifierBlocked, IdentifierLinked
+from events.identity import CustomersMerged, IdentifierBlocked, IdentifierLinked
 from events.opportunity import (
     OpportunityCaptured,
     OpportunityImported,
@@ -144,7 +144,7 @@ def _granted(row: Customer360Row, envelope: Envelope) -> Customer360Row:
         since=envelope.occurred_at, event_id=envelope.event_id, scope=event.scope or "",
         expires_at=event.expires_at,
     )  # fmt: skip
-    return _with_consent(row, consent)
+    return _with_consent(row, envelope, consent)
 
 
 def _withdrawn(row: Customer360Row, envelope: Envelope) -> Customer360Row:
@@ -153,14 +153,35 @@ def _withdrawn(row: Customer360Row, envelope: Envelope) -> Customer360Row:
         channel=event.channel or "", purpose=event.purpose or "", granted=False, basis=event.basis or "",
         since=envelope.occurred_at, event_id=envelope.event_id, scope=event.scope or "",
     )  # fmt: skip
-    return _with_consent(row, consent)
+    return _with_consent(row, envelope, consent)
 
 
-def _with_consent(row: Customer360Row, consent: ConsentState) -> Customer360Row:
-    key = f"{consent.channel or '*'}/{consent.purpose or '*'}" + (
-        f"/{consent.scope}" if consent.scope else ""
-    )
-    return msgspec.structs.replace(row, consents={**row.consents, key: consent})
+def _with_consent(row: Customer360Row, envelope: Envelope, consent: ConsentState) -> Customer360Row:
+    """The last word of whoever said it.
+
+    Two who became one keep both their words, and so the stricter holds, until the one says something new.
+    """
+    said = "/".join((consent.channel or "*", consent.purpose or "*", *filter(None, [consent.scope])))
+    speaker = _now(row, envelope.customer)
+    kept = {
+        key: one
+        for key, one in row.consents.items()
+        if key.partition("@")[0] != said or _now(row, one.side) != speaker
+    }
+    kept[f"{said}@{speaker}"] = msgspec.structs.replace(consent, side=speaker)
+    return msgspec.structs.replace(row, consents=kept)
+
+
+def _now(row: Customer360Row, side: str) -> str:
+    """Whom this id has become by now, as far as the fold has come."""
+    while side in row.joined:
+        side = row.joined[side]
+    return side
+
+
+def _merged(row: Customer360Row, envelope: Envelope) -> Customer360Row:
+    event = envelope.event
+    return msgspec.structs.replace(row, joined={**row.joined, event.absorbed: event.survivor})
 
 
 def _touched(row: Customer360Row, envelope: Envelope) -> Customer360Row:
@@ -258,10 +279,11 @@ def _without(mapping: dict[str, T], key: str) -> dict[str, T]:
     return {one: value for one, value in mapping.items() if one != key}
 
 
-_ABOUT_RECORDS = (IdentifierLinked, IdentifierBlocked, ChurnScored)
+_ABOUT_RECORDS = (IdentifierLinked, IdentifierBlocked, CustomersMerged, ChurnScored)
 _STEPS: dict[type[Event], Callable[[Customer360Row, Envelope], Customer360Row]] = {
     IdentifierLinked: _linked,
     IdentifierBlocked: _blocked,
+    CustomersMerged: _merged,
     PurchaseRecorded: _bought,
     PurchaseReturned: _returned,
     HoldingStarted: _holding_started,

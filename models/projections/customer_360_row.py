@@ -53,6 +53,8 @@ class ConsentState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     proof: str = ""
     scope: str = ""
     expires_at: datetime | None = None
+    side: str = ""
+    """The customer who said it, where that one became this one only later."""
 
 
 class Contact(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -94,6 +96,8 @@ class Customer360Row(Struct, frozen=True, kw_only=True, omit_defaults=True):
     value: dict[str, Value] = {}
     holdings: dict[str, Holding] = {}
     consents: dict[str, ConsentState] = {}
+    joined: dict[str, str] = {}
+    """Who has become this customer so far: absorbed → survivor."""
     contacts: tuple[Contact, ...] = ()
     contacts_ever: int = 0
     contacts_today: int = 0

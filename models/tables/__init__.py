@@ -1,9 +1,20 @@
 """The tables of a workspace (SQLAlchemy Core, one MetaData) and, apart, those of the vault."""
 
-from models.tables import generations, identity, journal, lists, quarantine, readers, set_aside, views
+from models.tables import (
+    generations,
+    identity,
+    journal,
+    lists,
+    quarantine,
+    raw_body,
+    readers,
+    set_aside,
+    views,
+    webhook,
+)
 from models.tables.base import vault_metadata, workspace_metadata
 
 __all__ = [
-    "generations", "identity", "journal", "lists", "quarantine", "readers", "set_aside", "vault_metadata", "views",
-    "workspace_metadata",
+    "generations", "identity", "journal", "lists", "quarantine", "raw_body", "readers", "set_aside", "vault_metadata",
+    "views", "webhook", "workspace_metadata",
 ]  # fmt: skip

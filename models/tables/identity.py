@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table, Text, text
 from sqlalchemy.dialects.postgresql import UUID
 
-from models.tables.base import workspace_metadata
+from models.tables.base import Instant, workspace_metadata
 
 identifier = Table(
     "identifier",
@@ -26,9 +26,50 @@ customer = Table(
     workspace_metadata,
     Column("id", UUID, primary_key=True),
     Column("survivor", UUID, nullable=False, comment="itself, until merged into an older one"),
+    Column("family", UUID, nullable=False, comment="everybody ever joined: what is read together"),
+    Column(
+        "tangled",
+        Boolean,
+        nullable=False,
+        comment="somebody of the family was parted, or an event given away",
+    ),
     Column("since", BigInteger, nullable=False, comment="journal position of its first event"),
     Column("revision", Integer, nullable=False, comment="of its identity stream"),
     Index("customer_survivor", "survivor"),
-    # Asked of every batch, about all of its customers; hardly any of them was ever absorbed.
-    Index("customer_absorbed", "id", postgresql_where=text("survivor <> id")),
+    # Asked of every batch, about all of its customers; hardly any of them was ever joined with another.
+    Index("customer_joined", "id", postgresql_where=text("survivor <> id OR tangled")),
+    Index("customer_family", "family", postgresql_where=text("family <> id")),
+)
+
+identity_veto = Table(
+    "identity_veto",
+    workspace_metadata,
+    Column("one", UUID, primary_key=True),
+    Column("other", UUID, primary_key=True),
+    Index("identity_veto_other", "other"),
+    comment="Two whom only a person may join: a person parted them, or said that they are two.",
+)
+
+identity_proposal = Table(
+    "identity_proposal",
+    workspace_metadata,
+    Column("one", UUID, primary_key=True),
+    Column("other", UUID, primary_key=True),
+    Column("why", Text, nullable=False),
+    Column("event_id", UUID, nullable=False),
+    Column("occurred_at", Instant, nullable=False),
+    Column("settled", Text, nullable=True, comment="merged or declined; open without"),
+    comment="Work for a person: two customers who may be one.",
+)
+
+unassigned = Table(
+    "unassigned",
+    workspace_metadata,
+    Column("subject", Text, primary_key=True, comment="an event, or a stream with all its events"),
+    Column("family", UUID, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("event_id", UUID, nullable=False),
+    Column("occurred_at", Instant, nullable=False),
+    Index("unassigned_family", "family"),
+    comment="Work for a person: what was decided while two were wrongly one. In no customer's view.",
 )

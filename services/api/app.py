@@ -8,7 +8,20 @@ from infra.observing import NO_TELEMETRY, Observed, add_operations
 from infra.telemetry import show_held
 from infra.views import Views
 from infra.workspace import Workspace
-from services.api import customer, event, lists, opportunity, pipeline, problems, quarantine, search, timeline
+from services.api import (
+    customer,
+    event,
+    events_feed,
+    identity,
+    lists,
+    opportunity,
+    pipeline,
+    problems,
+    quarantine,
+    search,
+    timeline,
+    webhook,
+)
 from services.api.security import DOCUMENTED, Guard
 
 
@@ -25,10 +38,10 @@ def create_app(workspace: Workspace, heart: Heart | None = None) -> FastAPI:
     app.add_middleware(Observed, service="api", heart=heart)
     problems.install(app)
     views = Views(workspace.engine, workspace.rules, workspace.settings.zone)
-    for subject in (search, customer, timeline, pipeline, opportunity, event):
+    for subject in (search, customer, identity, timeline, pipeline, opportunity, event):
         app.include_router(subject.router(workspace, views), dependencies=DOCUMENTED)
 
-    for other in (lists, quarantine):
+    for other in (events_feed, lists, quarantine, webhook):
         app.include_router(other.router(workspace), dependencies=DOCUMENTED)
 
     add_operations(

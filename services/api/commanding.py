@@ -46,7 +46,7 @@ class Commands:
             currency=body.currency, note=body.note, captured_by=body.captured_by,
         )  # fmt: skip
         by = By(
-            source=SOURCE, source_id=_source_id(key), actor=body.captured_by or SOURCE, customer=customer,
+            source=SOURCE, source_id=source_id(key), actor=body.captured_by or SOURCE, customer=customer,
             cause=cause,
         )  # fmt: skip
         said = body.model_dump(include={"subject", "value", "currency", "captured_by"})
@@ -60,7 +60,7 @@ class Commands:
         history = self._workspace.log.stream(_stream(command.opportunity_id))
         if not history:
             raise UNKNOWN
-        by = By(source=SOURCE, source_id=_source_id(key), actor=SOURCE, customer=history[0].customer)
+        by = By(source=SOURCE, source_id=source_id(key), actor=SOURCE, customer=history[0].customer)
         return self._give(command, by, event.WIRE, said, self._workspace.log)
 
     def look(self, opportunity_id: str) -> tuple[dict[str, Any], list[Envelope]]:
@@ -127,8 +127,11 @@ def _uuid(text: str, what: str) -> str:
         raise Refused(f"{what}.unknown", f"no {what} has this id") from None
 
 
-def _source_id(key: str | None) -> str:
-    """The key, its colons escaped: behind a colon stands the number of an event within one command."""
+def source_id(key: str | None) -> str:
+    """The id of what a command records: its key, or a fresh one.
+
+    Colons are escaped: behind a colon stands the number of an event within one command.
+    """
     return key.replace("%", "%25").replace(":", "%3A") if key else new_id()
 
 

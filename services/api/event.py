@@ -53,6 +53,19 @@ class EventAnswer(BaseModel):
     data: dict[str, Any]
 
 
+class SchemaAnswer(BaseModel):
+    """The JSON Schema of a type's `data`, as it is published; personal fields are sealed in it."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "examples": [
+                {"$schema": schema.DIALECT, "$id": schema.dataschema("touch.recorded", 1), "type": "object"}
+            ]
+        },
+    )
+
+
 def opened(vault: Vault, envelopes: list[Envelope]) -> list[EventAnswer]:
     """These events, their personal fields opened with one question to the vault."""
     page = [Published(e.event_id, e.type, codec.encode(e.event)) for e in envelopes]
@@ -92,5 +105,16 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
         if name not in files:
             raise Refused("schema.unknown", "no file of the contract has this name")
         return Response(files[name].read_bytes(), media_type="application/schema+json")
+
+    @routes.get(
+        "/v1/schemas/{type}/{number}", tags=["events"], response_model=SchemaAnswer,
+        responses={200: {"content": {"application/schema+json": {}}}, **described(404)},
+    )  # fmt: skip
+    def read_type_schema(
+        type: Annotated[str, Path(examples=["touch.recorded"])],
+        number: Annotated[int, Path(ge=1, le=10_000, examples=[1])],
+    ) -> Response:
+        """The schema that an event's `dataschema` names: every one that was ever published stays here."""
+        return read_schema(f"{type}.{number}.published.json")
 
     return routes

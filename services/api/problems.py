@@ -14,7 +14,10 @@ from events.codec import Undecodable
 from infra.logs import current_request
 from models.errors import Conflict, Refused, Unavailable
 
-REFUSED = {"opportunity.closed": 409, "opportunity.exists": 409}
+REFUSED = {
+    "opportunity.closed": 409, "opportunity.exists": 409, "identity.is_merged": 409, "identity.not_merged": 409,
+    "identity.not_theirs": 409, "identity.nothing_left": 409, "identity.which": 409,
+}  # fmt: skip
 """Refusals for the state something is in. Those that end in `.unknown` are 404, all others 422."""
 
 HTTP_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}

@@ -17,9 +17,9 @@ from infra.telemetry import serve_metrics
 from infra.topics_admin import REPLICAS, create_topics, odd_topics, planned
 from services.cli import running
 from services.cli.running import console, fail
-from services.cli.stack import API, GATEWAY, INTAKE, RELAY, WORKERS, environment
+from services.cli.stack import API, GATEWAY, INTAKE, RELAY, WEBHOOKS, WORKERS, environment
 
-ROLES = {one.name: one for one in (GATEWAY, API, RELAY, *WORKERS, INTAKE)}
+ROLES = {one.name: one for one in (GATEWAY, API, RELAY, *WORKERS, INTAKE, WEBHOOKS)}
 
 Replication = Annotated[
     int | None,

@@ -10,7 +10,9 @@ from infra.observing import NO_TELEMETRY, Observed, add_operations
 from infra.security import key_of
 from infra.workspace import Workspace
 from models.errors import Unavailable
+from services.gateway import segment
 from services.gateway.body import BadBody, read_items
+from services.gateway.connectors import routes as connectors
 from services.gateway.direct import DirectRoute
 from services.gateway.examples import BODY_SCHEMA, RESPONSES
 from services.gateway.reception import DOOR, RETRY, Reception, as_json, counted, problem, refused_whole
@@ -46,6 +48,8 @@ def create_app(workspace: Workspace, heart: Heart | None = None) -> FastAPI:
             openapi_extra={"requestBody": BODY_SCHEMA}, route_class_override=DirectRoute,
             dependencies=[Security(HTTPBearer(auto_error=False))],  # documents the key that `receive` asks for
         )  # fmt: skip
+    segment.install(app, reception)
+    connectors.install(app, reception)
     add_operations(
         app, Health({"journal": answers(workspace.engine), "vault": answers(workspace.vault_engine)})
     )

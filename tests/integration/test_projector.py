@@ -270,7 +270,7 @@ def test_a_late_event_leaves_the_entries_of_the_others_as_they_are(workspace):
 def test_histories_that_are_too_long_to_be_held_together_are_folded_one_after_the_other(
     workspace, monkeypatch, held
 ):
-    monkeypatch.setattr("infra.projector.HELD", held)
+    monkeypatch.setattr("infra.refolding.HELD", held)
     for day in (0, 3, -2):  # the last of them is late
         send(
             workspace,

@@ -24,18 +24,22 @@ from prometheus_client import REGISTRY
 from sqlalchemy import select
 
 from infra import rebuild
+from infra.identity_desk import IdentityDesk
+from infra.ids import new_id
 from infra.projector import Fenced, Projector
 from infra.rebuild import Rebuild
 from infra.rebuilding import filling
 from infra.verify import verify
 from infra.views import Views
+from models.domain.identity_decision import Merge, Split, Unmerge
+from models.ports import By
 from models.projections.catalogue import projections
 from models.tables.readers import ledger
 from tests.support.disorder import LATE, POOL, PUT_RIGHT, WHICH, Reckoning, Seen, Sender, Value, happenings
 from tests.support.faults.running import LONG
 from tests.support.lanes import Crash, Lanes, crashing
 from tests.support.viewing import actual, expected, recorded
-from tests.support.workspaces import empty, part
+from tests.support.workspaces import empty
 
 RUNS, STEPS = (500, 50) if LONG else (12, 25)
 LANES = 3
@@ -58,7 +62,8 @@ class Disorder(RuleBasedStateMachine):
         empty(workspace)
         self.workspace, self.clock = workspace, workspace.clock
         self.sender, self.model = Sender(workspace), Reckoning()
-        self.names = self.sender.names(POOL)
+        self.refs = self.sender.refs(POOL)
+        self.names = {one.hash: name for name, one in self.refs.items()}
         self.sent, self.event_ids, self.customers = [], {}, {}
         self.verdicts = Counter()
         self.topic = self.sender.name
@@ -125,16 +130,41 @@ class Disorder(RuleBasedStateMachine):
         self.event_ids[source_id] = answer.event_id
         self.sent.append(items)
 
-    @precondition(lambda self: self.model.partable())
+    @precondition(lambda self: len(self.model.heads()) > 1)
+    @rule(which=WHICH, other=WHICH)
+    def join(self, which, other):
+        """A person says that two customers are one."""
+        heads = self.model.heads()
+        one = heads.pop(which % len(heads))
+        two = heads[other % len(heads)]
+        self._decide(Merge(customer=self.customers[one], other=self.customers[two]))
+        self.model.join(one, two)
+
+    @precondition(lambda self: self.model.into)
     @rule(which=WHICH)
     def part(self, which):
         """A person says that two customers are not one after all."""
-        able = self.model.partable()
+        able = sorted(self.model.into)
         number = able[which % len(able)]
-        survivor = self.customers[self.model.head(number)]
-        source_id = f"{len(self.event_ids):04}"
-        part(self.workspace, self.workers[0], survivor, self.customers[number], (self.sender.name, source_id))
+        one = self.customers[self.model.head(number)]
+        self._decide(Unmerge(customer=one, restored=self.customers[number], why="two people"))
         self.model.part(number)
+
+    @precondition(lambda self: self.model.splittable())
+    @rule(which=WHICH)
+    def split(self, which):
+        """A person says that something somebody was known by is another's."""
+        able = self.model.splittable()
+        name = able[which % len(able)]
+        one, ref = self.customers[self.model.holder(name)], self.refs[name]
+        restored = new_id()
+        self._decide(Split(customer=one, restored=restored, identifiers=(ref,), why="his wife's"))
+        self.customers[self.model.split(name)] = restored
+
+    def _decide(self, command):
+        source_id = f"{len(self.event_ids):04}"
+        desk = IdentityDesk(self.workspace)
+        assert desk.give(command, By(source=self.sender.name, source_id=source_id, actor="ann"))
         self.event_ids[source_id] = ""
 
     # What readers do
@@ -245,7 +275,7 @@ class Disorder(RuleBasedStateMachine):
         return found
 
     def _touches(self):
-        return [one.source_id for one in self.model.facts.values() if one.kind == "touch" and one.customer]
+        return [one.source_id for one in self.model.facts.values() if one.kind == "touch" and one.names]
 
     def _send(self, items, verdicts):
         raws = [one if isinstance(one, bytes) else msgspec.json.encode(one) for one in items]

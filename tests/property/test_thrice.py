@@ -155,7 +155,7 @@ def thrice_in_disorder(workspace, sender, world, chance):
 def test_three_times_and_shuffled_is_as_once_and_in_order(workspace, world, chance, seed):
     """Views, counts and timelines as readers get them, and the lists of a moment after the last recording."""
     sender, told = Sender(workspace), []
-    names = sender.names(POOL)
+    names = {one.hash: name for name, one in sender.refs(POOL).items()}
     for tell in (once_in_order, thrice_in_disorder):
         empty(workspace)
         tell(workspace, sender, world, chance)

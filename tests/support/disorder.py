@@ -4,17 +4,18 @@ The reckoning knows nothing of the code under test. It keeps dictionaries, and t
 told: who shares an identifier is one customer, the older one survives, a touch on these channels is a contact.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from itertools import count
+from itertools import count, product
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
+from events.envelope import IdentifierRef
 from infra.intake import InboundIdentifier
 from infra.workspace import Workspace
 from tests.support.sending import item
@@ -44,6 +45,13 @@ _SAID: dict[str, st.SearchStrategy[dict[str, Any]]] = {
 }
 _KINDS = st.sampled_from(["touch", "touch", "touch", "purchase", "purchase", "return", "usage", "lead"])
 _HOW_MANY = st.sampled_from([1, 1, 2, 1, 2, 3, 0])
+
+
+def strongest_first(name: Name) -> tuple[int, Name]:
+    """Sort key: what says most of who somebody is comes first."""
+    return (["account", "phone", "email"].index(name[:-1]), name)
+
+
 LATE = st.one_of(
     st.just(timedelta()),
     st.integers(0, 24 * 60).map(lambda minutes: timedelta(minutes=minutes)),
@@ -118,10 +126,10 @@ class Sender:
             return {"kind": kind, "value": f"{self.name}.{number}@example.com"}
         return {"kind": kind, "value": f"{self.name}-{number}", "issuer": f"{self.name}-{number}"}
 
-    def names(self, pool: Iterable[Name]) -> dict[str, Name]:
-        """The hash of each name's identifier → the name."""
+    def refs(self, pool: Iterable[Name]) -> dict[Name, IdentifierRef]:
+        """What stands for each name in the journal."""
         intake = self._workspace.intake
-        return {intake.identify([InboundIdentifier(**self.ref(name))])[0].ref.hash: name for name in pool}
+        return {name: intake.identify([InboundIdentifier(**self.ref(name))])[0].ref for name in pool}
 
 
 @dataclass(slots=True)
@@ -157,7 +165,7 @@ class _Fact:
     kind: str
     at: datetime
     said: dict[str, Any]
-    customer: int
+    names: tuple[Name, ...]
 
 
 @dataclass(slots=True)
@@ -165,29 +173,31 @@ class _Change:
     touch: str
     order: tuple[datetime, str]
     said: dict[str, Any]
-    customer: int
 
 
 class Reckoning:
-    """Sums over what was told, each thing once. Customers are numbers, 0 is nobody, the older the smaller."""
+    """Sums over what was told, each thing once. Customers are numbers, 0 is nobody, the older the smaller.
+
+    Whose something is, the strongest name says under which it was told.
+    """
 
     def __init__(self) -> None:
         self.facts: dict[str, _Fact] = {}
         self.into: dict[int, int] = {}
         self._links: dict[Name, int] = {}
         self._changes: list[_Change] = []
+        self._apart: set[frozenset[int]] = set()
         self._customers = 0
 
     def tell(self, source_id: str, one: Told, at: datetime) -> int:
         """One more happening; its customer."""
-        customer = self._recognise(one.names)
-        self.facts[source_id] = _Fact(source_id, one.kind, at, one.said, customer)
-        return customer
+        names = tuple(sorted(one.names, key=strongest_first))
+        self.facts[source_id] = _Fact(source_id, one.kind, at, one.said, names)
+        return self._recognise(names)
 
     def change(self, source_id: str, touch: str, at: datetime, said: dict[str, Any]) -> None:
         """A touch put right; with nothing said, taken back."""
-        whose = self.head(self.facts[touch].customer)
-        self._changes.append(_Change(touch, (at, source_id), said, whose))
+        self._changes.append(_Change(touch, (at, source_id), said))
 
     def head(self, customer: int) -> int:
         """Whom a customer is now."""
@@ -195,13 +205,42 @@ class Reckoning:
             customer = self.into[customer]
         return customer
 
-    def partable(self) -> list[int]:
-        """Whose merge can be undone without parting a touch from what put it right."""
-        return [one for one in sorted(self.into) if self._stays_whole(one)]
+    def heads(self) -> list[int]:
+        """Everybody there is now."""
+        return sorted({self.head(one) for one in self._links.values()})
+
+    def join(self, one: int, other: int) -> None:
+        """A person says that these two are one, whatever kept them apart."""
+        older, younger = sorted((one, other))
+        both = self._members(older), self._members(younger)
+        self._apart -= {frozenset(pair) for pair in product(*both)}
+        self.into[younger] = older
 
     def part(self, customer: int) -> None:
-        """Undo a customer's merge: what was recorded and linked as theirs is theirs again."""
-        del self.into[customer]
+        """Undo a customer's merge: what was shown as theirs is theirs again, and nothing joins the two by itself."""
+        self._apart.add(frozenset((customer, self.into.pop(customer))))
+
+    def splittable(self) -> list[Name]:
+        """The names that may be taken off whoever has them: some name is left."""
+        having = Counter(self.head(one) for one in self._links.values())
+        return [name for name, one in sorted(self._links.items()) if having[self.head(one)] > 1]
+
+    def split(self, name: Name) -> int:
+        """A name is another person's after all; the number of that one."""
+        self._customers += 1
+        self._apart.add(frozenset((self.head(self._links[name]), self._customers)))
+        self._links[name] = self._customers
+        return self._customers
+
+    def holder(self, name: Name) -> int:
+        """Whom a name leads to now."""
+        return self.head(self._links[name])
+
+    def _members(self, customer: int) -> list[int]:
+        return [one for one in range(1, self._customers + 1) if self.head(one) == customer]
+
+    def _owner(self, fact: _Fact) -> int:
+        return self.head(self._links[fact.names[0]]) if fact.names else 0
 
     def customers(self, now: datetime) -> dict[int, Seen]:
         """What must be seen of each customer at a moment."""
@@ -209,30 +248,25 @@ class Reckoning:
         for name, customer in self._links.items():
             found[self.head(customer)].names.add(name)
         for fact in self.facts.values():
-            if fact.customer and (counted := self._as_changed(fact)) is not None:
-                _add(found[self.head(fact.customer)], counted, now)
+            if (owner := self._owner(fact)) and (counted := self._as_changed(fact)) is not None:
+                _add(found[owner], counted, now)
         return dict(found)
 
     def _recognise(self, names: Sequence[Name]) -> int:
         if not names:
             return 0
-        known = sorted({self.head(self._links[name]) for name in names if name in self._links})
-        if not known:
+        linked = [self._links[name] for name in names if name in self._links]
+        if not linked:
             self._customers += 1
-            known = [self._customers]
+            linked = [self._customers]
+        known = sorted({self.head(one) for one in linked})
         for other in known[1:]:
-            self.into[other] = known[0]
+            pairs = product(self._members(known[0]), self._members(other))
+            if self._apart.isdisjoint(map(frozenset, pairs)):
+                self.into[other] = known[0]
         for name in names:
-            self._links.setdefault(name, known[0])
-        return known[0]
-
-    def _stays_whole(self, one: int) -> bool:
-        into = self.into.pop(one)
-        owners = [
-            (self.head(made.customer), self.head(self.facts[made.touch].customer)) for made in self._changes
-        ]
-        self.into[one] = into
-        return all(change == touch for change, touch in owners)
+            self._links.setdefault(name, linked[0])
+        return self.head(linked[0])
 
     def _as_changed(self, fact: _Fact) -> _Fact | None:
         said, at = dict(fact.said), fact.at
@@ -243,7 +277,7 @@ class Reckoning:
                 return None
             said |= {name: value for name, value in made.said.items() if name != "occurred_at"}
             at = made.said.get("occurred_at", at)
-        return _Fact(fact.source_id, fact.kind, at, said, fact.customer)
+        return _Fact(fact.source_id, fact.kind, at, said, fact.names)
 
 
 def _add(seen: Seen, fact: _Fact, now: datetime) -> None:

@@ -1,16 +1,15 @@
 """What the views should say, by a plain fold of the journal, beside what their tables do say."""
 
-from collections import defaultdict
 from typing import Any
 
 from sqlalchemy import select
 
 from events.envelope import Envelope
-from infra.identity_store import survivors
-from infra.projector import owner_now
+from infra.histories import families
 from infra.view_store import ViewStore
 from infra.workspace import Workspace
 from models.domain.history import effective
+from models.domain.ownership import owned
 from models.projections.catalogue import projections
 from models.projections.projection import play
 from models.tables.journal import journal
@@ -25,19 +24,21 @@ def recorded(workspace: Workspace, after: int = 0) -> list[Envelope]:
 
 
 def keys(envelope: Envelope) -> list[str]:
-    """Under which keys the relay sends an event: a merge under both customers'."""
-    merged = getattr(envelope.event, "absorbed", "")
-    return [envelope.customer or envelope.stream or envelope.event_id, *([merged] if merged else [])]
+    """Under which keys the relay sends an event: what joins or parts two goes under both."""
+    other = getattr(envelope.event, "absorbed", "") or getattr(envelope.event, "restored", "")
+    return [envelope.customer or envelope.stream or envelope.event_id, *([other] if other else [])]
 
 
 def expected(workspace: Workspace, envelopes: list[Envelope]) -> Views:
     """Every view by a plain refold: whose each event is now, corrected, in order, from nothing."""
     with workspace.engine.connect() as connection:
-        now = survivors(connection, {one.customer for one in envelopes if one.customer})
-    histories = defaultdict(list)
+        everybody = families(connection, {one.customer for one in envelopes if one.customer})
+    histories = {}
+    for family in everybody:
+        histories |= owned([one for one in envelopes if one.customer in family.ids]).histories
     for one in envelopes:
-        histories[owner_now(one, now)].append(one)
-    histories.pop("", None)
+        if not one.customer and one.stream:
+            histories.setdefault(one.stream, []).append(one)
     return {
         projection.name: {
             key: (owner, decoded(row))
@@ -53,6 +54,7 @@ def actual(workspace: Workspace, envelopes: list[Envelope]) -> Views:
     owners = {name for one in envelopes for name in (one.customer, one.stream) if name}
     found = {}
     with workspace.engine.connect() as connection:
+        owners |= {one for family in families(connection, owners) for one in family.ids}
         for projection in projections(workspace.rules):
             store = ViewStore(projection)
             rows = connection.execute(select(store.table).where(store.table.c.owner.in_(owners))).all()

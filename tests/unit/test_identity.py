@@ -10,6 +10,8 @@ from events.envelope import IdentifierRef
 from events.identity import CustomersMerged, IdentifierBlocked, IdentifierLinked, MergeProposed
 from models.domain.identifier import strongest_first
 from models.domain.identity import LIMIT, SHARED_BY, VETO_KINDS, Register
+from models.domain.ownership import edges
+from tests.support.spec import happened
 
 
 def ref(kind: str, value: str = "1", issuer: str = "") -> IdentifierRef:
@@ -235,16 +237,12 @@ def test_the_recorded_events_alone_rebuild_the_register(touches):
     desk = Desk()
     for refs in touches:
         desk.touch(*refs)
-    links, blocked = {}, set()
-    for event in desk.learnt:
-        match event:
-            case IdentifierLinked(customer=customer, identifier=one):
-                links[one.key] = customer
-            case CustomersMerged(survivor=survivor, absorbed=absorbed):
-                links = {key: survivor if owner == absorbed else owner for key, owner in links.items()}
-            case IdentifierBlocked(identifier=one):
-                blocked.add(one.key)
-    assert (links, blocked) == (desk.register.links, desk.register.blocked)
+    known = edges(
+        happened(event, position=position) for position, event in enumerate(desk.learnt)
+    )
+    links = {key: known.root(side) for key, side in known.linked.items()}
+    assert (links, known.linked) == (desk.register.links, desk.register.sides)
+    assert known.blocked == desk.register.blocked
 
 
 def test_ever_new_cookies_block_nobody_who_is_known_by_more():

@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0001"
 down_revision = None
@@ -16,12 +17,28 @@ def upgrade() -> None:
         "customer",
         sa.Column("id", sa.UUID(), nullable=False),
         sa.Column("survivor", sa.UUID(), nullable=False, comment="itself, until merged into an older one"),
+        sa.Column(
+            "family", sa.UUID(), nullable=False, comment="everybody ever joined: what is read together"
+        ),
+        sa.Column(
+            "tangled",
+            sa.Boolean(),
+            nullable=False,
+            comment="somebody of the family was parted, or an event given away",
+        ),
         sa.Column("since", sa.BigInteger(), nullable=False, comment="journal position of its first event"),
         sa.Column("revision", sa.Integer(), nullable=False, comment="of its identity stream"),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(
-        "customer_absorbed", "customer", ["id"], unique=False, postgresql_where=sa.text("survivor <> id")
+        "customer_family", "customer", ["family"], unique=False, postgresql_where=sa.text("family <> id")
+    )
+    op.create_index(
+        "customer_joined",
+        "customer",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("survivor <> id OR tangled"),
     )
     op.create_index("customer_survivor", "customer", ["survivor"], unique=False)
     op.create_table(
@@ -54,6 +71,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("kind", "issuer", "hash"),
     )
     op.create_index("identifier_customer", "identifier", ["customer"], unique=False)
+    op.create_table(
+        "identity_proposal",
+        sa.Column("one", sa.UUID(), nullable=False),
+        sa.Column("other", sa.UUID(), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("event_id", sa.UUID(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("settled", sa.Text(), nullable=True, comment="merged or declined; open without"),
+        sa.PrimaryKeyConstraint("one", "other"),
+        comment="Work for a person: two customers who may be one.",
+    )
+    op.create_table(
+        "identity_veto",
+        sa.Column("one", sa.UUID(), nullable=False),
+        sa.Column("other", sa.UUID(), nullable=False),
+        sa.PrimaryKeyConstraint("one", "other"),
+        comment="Two whom only a person may join: a person parted them, or said that they are two.",
+    )
+    op.create_index("identity_veto_other", "identity_veto", ["other"], unique=False)
     op.create_table(
         "journal",
         sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -156,6 +192,25 @@ def upgrade() -> None:
     )
     op.create_index("quarantine_digest", "quarantine", ["digest"], unique=True)
     op.create_index("quarantine_open", "quarantine", ["settled_at", "id"], unique=False)
+    op.create_table(
+        "raw_body",
+        sa.Column(
+            "source", sa.Text(), nullable=False, comment="the connector's instance, as the events name it"
+        ),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column(
+            "belongs_to",
+            sa.Text(),
+            nullable=False,
+            comment="the call, message or person: the key up to its first /",
+        ),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("key_id", sa.Text(), nullable=False, comment="its data key, in the vault"),
+        sa.PrimaryKeyConstraint("source", "key"),
+    )
+    op.create_index("raw_body_belongs_to", "raw_body", ["source", "belongs_to"], unique=False)
+    op.create_index("raw_body_received_at", "raw_body", ["received_at"], unique=False)
     op.create_table(
         "reader_position",
         sa.Column("reader", sa.Text(), nullable=False),
@@ -265,6 +320,17 @@ def upgrade() -> None:
     )
     op.create_index("timeline_owner", "timeline", ["owner", "occurred_at", "key"], unique=False)
     op.create_table(
+        "unassigned",
+        sa.Column("subject", sa.Text(), nullable=False, comment="an event, or a stream with all its events"),
+        sa.Column("family", sa.UUID(), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("event_id", sa.UUID(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("subject"),
+        comment="Work for a person: what was decided while two were wrongly one. In no customer's view.",
+    )
+    op.create_index("unassigned_family", "unassigned", ["family"], unique=False)
+    op.create_table(
         "view_generation",
         sa.Column("view", sa.Text(), nullable=False),
         sa.Column("generation", sa.Integer(), nullable=False),
@@ -274,13 +340,56 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("view"),
         comment="Every fold reads it first: a swap locks it, and so waits for the folds under way.",
     )
+    op.create_table(
+        "webhook",
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("topics", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("types", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column(
+            "secrets",
+            sa.LargeBinary(),
+            nullable=False,
+            comment="all that sign now, sealed under a key of their own",
+        ),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False, comment="when it was asked for"),
+        sa.Column(
+            "position", sa.BigInteger(), nullable=False, comment="in the journal; up to it all was taken"
+        ),
+        sa.Column("state", sa.Text(), nullable=False, comment="enabled or disabled"),
+        sa.Column("why", sa.Text(), nullable=False, comment="it is disabled; else empty"),
+        sa.Column(
+            "attempts", sa.Integer(), nullable=False, comment="that failed since the last that did not"
+        ),
+        sa.Column("failing_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "next_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="of the next attempt, after one that failed",
+        ),
+        sa.Column("last_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "last_answer",
+            sa.Text(),
+            nullable=False,
+            comment="to the last attempt: a status, or what went wrong",
+        ),
+        sa.Column("holder", sa.Text(), nullable=False, comment="the sender that is at it"),
+        sa.Column("held_until", sa.DateTime(timezone=True), nullable=True, comment="by the database's clock"),
+        sa.PrimaryKeyConstraint("id"),
+    )
     # ### end Alembic commands ###
 
 
 def downgrade() -> None:
     """Go back."""
     # ### commands auto generated by Alembic - please adjust! ###
+    op.drop_table("webhook")
     op.drop_table("view_generation")
+    op.drop_index("unassigned_family", table_name="unassigned")
+    op.drop_table("unassigned")
     op.drop_index("timeline_owner", table_name="timeline")
     op.drop_table("timeline")
     op.drop_index("target_list_row_part", table_name="target_list_row")
@@ -296,6 +405,9 @@ def downgrade() -> None:
     op.drop_table("rebuild_owner")
     op.drop_table("rebuild")
     op.drop_table("reader_position")
+    op.drop_index("raw_body_received_at", table_name="raw_body")
+    op.drop_index("raw_body_belongs_to", table_name="raw_body")
+    op.drop_table("raw_body")
     op.drop_index("quarantine_open", table_name="quarantine")
     op.drop_index("quarantine_digest", table_name="quarantine")
     op.drop_table("quarantine")
@@ -313,12 +425,18 @@ def downgrade() -> None:
     op.drop_index("journal_event", table_name="journal")
     op.drop_index("journal_customer", table_name="journal", postgresql_where=sa.text("customer IS NOT NULL"))
     op.drop_table("journal")
+    op.drop_index("identity_veto_other", table_name="identity_veto")
+    op.drop_table("identity_veto")
+    op.drop_table("identity_proposal")
     op.drop_index("identifier_customer", table_name="identifier")
     op.drop_table("identifier")
     op.drop_table("fold_head")
     op.drop_index("customer_360_owner", table_name="customer_360")
     op.drop_table("customer_360")
     op.drop_index("customer_survivor", table_name="customer")
-    op.drop_index("customer_absorbed", table_name="customer", postgresql_where=sa.text("survivor <> id"))
+    op.drop_index(
+        "customer_joined", table_name="customer", postgresql_where=sa.text("survivor <> id OR tangled")
+    )
+    op.drop_index("customer_family", table_name="customer", postgresql_where=sa.text("family <> id"))
     op.drop_table("customer")
     # ### end Alembic commands ###

@@ -1,0 +1,109 @@
+"""Raw bodies of other systems, sealed one by one: a mistake in a mapping is found, and cured, from them."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Engine, RowMapping, delete, select
+from sqlalchemy.dialects.postgresql import insert
+
+from infra.database import among, unavailable
+from infra.ids import new_id
+from infra.vault import Vault
+from models.tables.raw_body import raw_body
+
+FIELD = "raw_body"
+
+
+@dataclass(frozen=True, slots=True)
+class RawBody:
+    """What was received under a key, opened."""
+
+    key: str
+    received_at: datetime
+    raw: bytes = field(repr=False)
+
+
+class RawBodies:
+    """Keeps the bytes of every part that was told, under its source and key."""
+
+    def __init__(self, engine: Engine, vault: Vault) -> None:
+        self._engine, self._vault = engine, vault
+
+    def keep(self, source: str, parts: Mapping[str, bytes], now: datetime) -> int:
+        """Commit the bodies that are not there yet; how many that were. Raises `Unavailable`.
+
+        Done before their events are appended. A repeat changes nothing: the first stands.
+        """
+        where = (raw_body.c.source == source) & among(raw_body.c.key, parts)
+        with unavailable(), self._engine.connect() as connection:
+            there = set(connection.execute(select(raw_body.c.key).where(where)).scalars())
+        fresh = {key: self._vault.make(new_id()) for key in parts if key not in there}
+        if not fresh:
+            return 0
+        self._vault.keep(fresh.values())
+        rows = [
+            {"source": source, "key": key, "belongs_to": belongs_to(key), "received_at": now,
+             "sealed": sealing.seal(FIELD, parts[key]), "key_id": sealing.key_id}
+            for key, sealing in sorted(fresh.items())  # in one order, so that two who write never cross
+        ]  # fmt: skip
+        with unavailable(), self._engine.begin() as connection:
+            statement = insert(raw_body).values(rows).on_conflict_do_nothing().returning(raw_body.c.key)
+            written = set(connection.execute(statement).scalars())
+        self._vault.forget(fresh[key].key_id for key in fresh.keys() - written)  # another was first
+        return len(written)
+
+    def fetch(self, source: str, keys: Collection[str]) -> dict[str, RawBody]:
+        """The bodies under these keys, by key; those that were forgotten are left out. Raises `Unavailable`."""
+        where = (raw_body.c.source == source) & among(raw_body.c.key, keys)
+        with unavailable(), self._engine.connect() as connection:
+            rows = connection.execute(select(raw_body).where(where)).mappings().all()
+        return {one.key: one for one in self._open(rows)}
+
+    def page(self, source: str, *, after: str = "", limit: int = 500) -> list[RawBody]:
+        """A source's bodies in the order of their keys; empty when there are no more. Raises `Unavailable`."""
+        while True:
+            query = (
+                select(raw_body).where(raw_body.c.source == source, raw_body.c.key > after)
+                .order_by(raw_body.c.key).limit(limit)
+            )  # fmt: skip
+            with unavailable(), self._engine.connect() as connection:
+                rows = connection.execute(query).mappings().all()
+            found = self._open(rows)
+            if found or not rows:
+                return found
+            after = rows[-1]["key"]  # a page whose keys are all gone is not the end
+
+    def forget(self, source: str, source_ids: Collection[str]) -> int:
+        """Delete whatever belongs to the same call, message or person as these events; how many bodies.
+
+        Raises `Unavailable`. First the keys go: what a crash leaves behind is unreadable, and the next
+        call deletes it.
+        """
+        those = {belongs_to(one) for one in source_ids}
+        where = (raw_body.c.source == source) & among(raw_body.c.belongs_to, those)
+        return self._delete(where)
+
+    def forget_before(self, moment: datetime) -> int:
+        """Delete what was received before; how many bodies. Raises `Unavailable`."""
+        return self._delete(raw_body.c.received_at < moment)
+
+    def _delete(self, where: ColumnElement[bool]) -> int:
+        with unavailable(), self._engine.connect() as connection:
+            keys = list(connection.execute(select(raw_body.c.key_id).where(where)).scalars())
+        self._vault.forget(keys)
+        with unavailable(), self._engine.begin() as connection:
+            return connection.execute(delete(raw_body).where(among(raw_body.c.key_id, keys))).rowcount
+
+    def _open(self, rows: Sequence[RowMapping]) -> list[RawBody]:
+        keys = self._vault.fetch(row["key_id"] for row in rows)
+        return [
+            RawBody(row["key"], row["received_at"], keys[row["key_id"]].open(FIELD, bytes(row["sealed"])))
+            for row in rows
+            if row["key_id"] in keys
+        ]
+
+
+def belongs_to(key: str) -> str:
+    """What a part belongs to, or an event that was made of it: its key up to the first `/`."""
+    return key.partition("/")[0]

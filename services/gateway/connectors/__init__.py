@@ -1,0 +1,1 @@
+"""Systems that call us in their own words: one declaration a vendor, one route for all of them."""

@@ -1,0 +1,25 @@
+"""Which kinds of senders there are."""
+
+from services.gateway.connectors import (
+    asterisk_cdr,
+    asterisk_queue_log,
+    chatwoot,
+    connect,
+    sendgrid,
+    twilio,
+    wechat,
+)
+from services.gateway.connectors.connector import Connector
+
+CONNECTORS: dict[str, Connector] = {
+    one.kind: one
+    for one in (
+        asterisk_cdr.CONNECTOR,
+        asterisk_queue_log.CONNECTOR,
+        chatwoot.CONNECTOR,
+        connect.CONNECTOR,
+        sendgrid.CONNECTOR,
+        twilio.CONNECTOR,
+        wechat.CONNECTOR,
+    )
+}

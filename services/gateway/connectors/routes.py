@@ -1,0 +1,122 @@
+"""The one route of all connectors: check, cut, keep the bytes, record, answer as the vendor wants it."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+
+from infra.door import Answer
+from infra.raw_body import RawBodies
+from models.errors import Unavailable
+from services.gateway.body import BATCH, BadBody, read_body
+from services.gateway.connectors.connector import Call, Connector, Instance, Part, Refusal, Reply
+from services.gateway.connectors.settings import load_instances
+from services.gateway.connectors.telling import DOOR, Telling, tell
+from services.gateway.direct import DirectRoute
+from services.gateway.reception import Reception, counted, problem, refused_whole
+
+PATH = "/v1/connectors/{name}"
+SMALL, SMALL_BYTES = 20, 64 * 1024
+"""Parts, and bytes, that are read at once; more of them in a thread, so that others need not wait."""
+
+HOW = "name the system in the file of TOUCHSTONE_CONNECTORS, and start the gateway again"
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "taken; what the body says is the vendor's own convention"},
+    204: {"description": "taken, where the vendor wants an empty answer"},
+    401: {"description": "the call carries no signature, or no key"},
+    403: {"description": "the signature does not hold, is too old, or the body is an attack"},
+    404: {"description": "no system of this name is configured"},
+    413: {"description": "too large, or too many parts"},
+    429: {"description": "too many events wait already; come back after Retry-After seconds"},
+    503: {"description": "the journal does not answer; come back after Retry-After seconds"},
+}
+PARAMETER = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def install(app: FastAPI, reception: Reception) -> None:
+    """Put the route for all configured systems on the gateway. Raises `ConnectorProblem`."""
+    workspace = reception.workspace
+    instances = load_instances(
+        workspace.settings.connectors, os.environ, region=workspace.settings.region
+    )  # fmt: skip
+    bodies = RawBodies(workspace.engine, workspace.vault)
+    reception.open(DOOR)
+
+    def find(request: Request) -> tuple[Connector, Instance]:
+        found = instances.get(request.path_params["name"])
+        if found is None:
+            raise BadBody(404, "no_such_connector", f"no system of this name may call: {HOW}")
+        return found
+
+    async def receive(request: Request) -> Response:
+        """Take in what a configured system sends, in its own words and signed in its own way."""
+        connector, instance = find(request)
+        now = workspace.clock.now()
+        try:
+            raw = await read_body(request)
+            if len(raw) <= SMALL_BYTES:
+                parts = opened(connector, instance, call_of(request), raw, now)
+            else:
+                parts = await asyncio.to_thread(opened, connector, instance, call_of(request), raw, now)
+        except BadBody as error:
+            error.door = DOOR
+            raise
+        except Refusal as refusal:
+            refused_whole(DOOR)
+            return problem(refusal.status, refusal.code, refusal.detail)
+        if len(parts) <= SMALL:
+            told = tell(parts, connector, instance, workspace.intake, now)
+        else:
+            told = await asyncio.to_thread(tell, parts, connector, instance, workspace.intake, now)
+        try:
+            answers = await asyncio.wait_for(record(told, instance, now), connector.patience)
+        except TimeoutError:
+            raise Unavailable("the journal takes longer to answer than this system waits") from None
+        return answer(connector.reply(raw, counted(answers), now))
+
+    async def record(told: Telling, instance: Instance, now: datetime) -> Sequence[Answer]:
+        """The bodies first: an event whose body is lost could never be told anew."""
+        await asyncio.to_thread(bodies.keep, instance.name, told.bodies, now)
+        return await reception.take(told.items, DOOR) if told.items else []
+
+    async def greet(request: Request) -> Response:
+        """Answer the handshake of a system that has one."""
+        connector, instance = find(request)
+        if connector.greet is None:
+            raise BadBody(405, "no_handshake", f"a {connector.kind} is called by POST")
+        try:
+            return answer(connector.greet(call_of(request), instance, workspace.clock.now()))
+        except Refusal as refusal:
+            return problem(refusal.status, refusal.code, refusal.detail)
+
+    for method, endpoint in (("POST", receive), ("GET", greet)):
+        app.router.add_api_route(
+            PATH, endpoint, methods=[method], tags=["in"], responses=RESPONSES, status_code=200,
+            openapi_extra={"parameters": [PARAMETER]}, route_class_override=DirectRoute,
+        )  # fmt: skip
+
+
+def opened(connector: Connector, instance: Instance, call: Call, raw: bytes, now: datetime) -> Sequence[Part]:
+    """The parts of a body whose sender was verified. Raises `Refusal`, and `BadBody` for too many."""
+    if refusal := connector.verify(call, raw, instance, now):
+        raise refusal
+    parts = connector.split(connector.open(raw, instance), call.headers.get("content-type", ""))
+    if len(parts) > BATCH:
+        raise BadBody(413, "batch_too_large", f"a call may have {BATCH} parts, this one has {len(parts)}")
+    return parts
+
+
+def call_of(request: Request) -> Call:
+    """What surrounds the body."""
+    query = request.scope["query_string"].decode("latin-1")
+    url = str(request.url).partition("?")[0]  # as text: whoever calls may have written any host
+    return Call(method=request.method, url=url, query=query, headers=dict(request.headers))
+
+
+def answer(reply: Reply) -> Response:
+    """The vendor's answer over HTTP."""
+    return Response(reply.body, reply.status, media_type=reply.media_type)
