@@ -1,6 +1,6 @@
 """Events → read models, one transaction a batch: in order a step, else the owner's history anew."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -135,7 +135,11 @@ class Projector:
         ledger.lock(connection, owners.union(*(family.ids for family in several)))
         if _places(connection, [event]) != places:
             raise Moved
-        self._refolding.refold(connection, owners)
+        self.refold(connection, owners)
+
+    def refold(self, connection: Connection, owners: Collection[str]) -> None:
+        """Fold these owners' whole committed histories anew. Their rows in `fold_head` must be locked."""
+        self._refolding.anew(connection, dict.fromkeys(owners), frozenset())
 
     def _advance(self, connection: Connection, batches: Sequence[Batch]) -> None:
         for batch in batches:

@@ -1,6 +1,6 @@
 """Raw bodies of other systems, sealed one by one: a mistake in a mapping is found, and cured, from them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from infra.database import among, unavailable
 from infra.ids import new_id
-from infra.vault import Vault
+from infra.vault import DataKey, Vault
 from models.tables.raw_body import raw_body
 
 FIELD = "raw_body"
@@ -24,33 +24,53 @@ class RawBody:
     raw: bytes = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class NewBody:
+    """A part of a call, as it came."""
+
+    source: str
+    key: str
+    raw: bytes = field(repr=False)
+    received_at: datetime
+
+
 class RawBodies:
     """Keeps the bytes of every part that was told, under its source and key."""
 
     def __init__(self, engine: Engine, vault: Vault) -> None:
         self._engine, self._vault = engine, vault
 
-    def keep(self, source: str, parts: Mapping[str, bytes], now: datetime) -> int:
+    def keep(self, bodies: Sequence[NewBody]) -> int:
         """Commit the bodies that are not there yet; how many that were. Raises `Unavailable`.
 
         Done before their events are appended. A repeat changes nothing: the first stands.
         """
-        where = (raw_body.c.source == source) & among(raw_body.c.key, parts)
+        there: set[tuple[str, str]] = set()
         with unavailable(), self._engine.connect() as connection:
-            there = set(connection.execute(select(raw_body.c.key).where(where)).scalars())
-        fresh = {key: self._vault.make(new_id()) for key in parts if key not in there}
+            for source in {one.source for one in bodies}:
+                keys = [one.key for one in bodies if one.source == source]
+                where = (raw_body.c.source == source) & among(raw_body.c.key, keys)
+                there |= {
+                    (source, key) for key in connection.execute(select(raw_body.c.key).where(where)).scalars()
+                }
+        fresh: dict[tuple[str, str], tuple[NewBody, DataKey]] = {}
+        for one in bodies:
+            if (one.source, one.key) not in there and (one.source, one.key) not in fresh:
+                fresh[(one.source, one.key)] = one, self._vault.make(new_id())
         if not fresh:
             return 0
-        self._vault.keep(fresh.values())
+        self._vault.keep(key for _, key in fresh.values())
         rows = [
-            {"source": source, "key": key, "belongs_to": belongs_to(key), "received_at": now,
-             "sealed": sealing.seal(FIELD, parts[key]), "key_id": sealing.key_id}
-            for key, sealing in sorted(fresh.items())  # in one order, so that two who write never cross
+            {"source": one.source, "key": one.key, "belongs_to": belongs_to(one.key), "received_at": one.received_at,
+             "sealed": key.seal(FIELD, one.raw), "key_id": key.key_id}
+            for _, (one, key) in sorted(fresh.items(), key=lambda item: item[0])  # so that two who write never cross
         ]  # fmt: skip
+        statement = insert(raw_body).on_conflict_do_nothing().returning(raw_body.c.source, raw_body.c.key)
         with unavailable(), self._engine.begin() as connection:
-            statement = insert(raw_body).values(rows).on_conflict_do_nothing().returning(raw_body.c.key)
-            written = set(connection.execute(statement).scalars())
-        self._vault.forget(fresh[key].key_id for key in fresh.keys() - written)  # another was first
+            written = {tuple(row) for row in connection.execute(statement, rows)}
+        late = [key.key_id for name, (_, key) in fresh.items() if name not in written]
+        if late:  # another was first
+            self._vault.forget(late)
         return len(written)
 
     def fetch(self, source: str, keys: Collection[str]) -> dict[str, RawBody]:

@@ -32,10 +32,6 @@ class Refolding:
     def __init__(self, stores: Sequence[ViewStore], heart: Heart) -> None:
         self._stores, self._heart = stores, heart
 
-    def refold(self, connection: Connection, owners: Collection[str]) -> None:
-        """Fold these owners' whole committed histories anew. Their rows in `fold_head` must be locked."""
-        self.anew(connection, dict.fromkeys(owners), frozenset())
-
     def anew(
         self, connection: Connection, owners: Mapping[str, set[int] | None], passed_over: Collection[str]
     ) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import ColumnElement, Connection, delete, exists, select, text, update
 
 from events.identity import IdentifierLinked
+from infra.database import among
 from infra.folding import Line, lines
 from infra.histories import families, members
 from infra.owned import Owned
@@ -75,6 +76,8 @@ def look(connection: Connection) -> int:
         {"changed": changed, "after": position, "head": head},
     )
     touch_joined(connection, journal.c.position > position, journal.c.position <= head)
+    touch_joined(connection, among(journal.c.position, changed))
+    _note_tangled(connection)
     return int(connection.execute(text("SELECT count(*) FROM rebuild_owner")).scalar_one())
 
 
@@ -95,6 +98,16 @@ def touch_joined(connection: Connection, *which: ColumnElement[bool]) -> None:
     connection.execute(
         text("INSERT INTO rebuild_owner (owner) SELECT unnest(CAST(:o AS text[])) ON CONFLICT DO NOTHING"),
         {"o": sorted(named)},
+    )
+
+
+def _note_tangled(connection: Connection) -> None:
+    """Whose an event of a tangled family is, only the family says: all of it is behind where one of it is."""
+    connection.execute(
+        text(
+            "INSERT INTO rebuild_owner (owner) SELECT c.id::text FROM customer o JOIN rebuild_owner r "
+            "ON r.owner = o.id::text JOIN customer c ON c.family = o.family WHERE o.tangled ON CONFLICT DO NOTHING"
+        )
     )
 
 

@@ -123,7 +123,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "KAFKA_BOOTSTRAP": settings.kafka_bootstrap, "TOUCHSTONE_VAR": str(settings.var),
         "TOUCHSTONE_TOPIC_PREFIX": settings.topic_prefix, "TOUCHSTONE_GATEWAY_PORT": str(settings.gateway_port),
         "TOUCHSTONE_API_PORT": str(settings.api_port), "TOUCHSTONE_REGION": settings.region,
-        "TOUCHSTONE_ZONE": settings.zone,
+        "TOUCHSTONE_ZONE": settings.zone, "TOUCHSTONE_WEBHOOK_HOSTS": settings.webhook_hosts,
     }  # fmt: skip
     if settings.workspace is not None:
         found["TOUCHSTONE_WORKSPACE"] = str(settings.workspace.resolve())

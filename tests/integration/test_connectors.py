@@ -1,5 +1,6 @@
 """Systems that call us in their own words: checked, told, recorded once, and kept as they came."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -7,6 +8,7 @@ import json
 from datetime import timedelta
 from urllib.parse import urlencode
 
+import httpx
 import msgspec
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
@@ -17,7 +19,7 @@ from twilio.request_validator import RequestValidator
 
 from infra.database import engine_for
 from infra.door import RECEIVED, VERDICTS
-from infra.raw_body import RawBodies
+from infra.raw_body import NewBody, RawBodies
 from infra.workspace import open_workspace
 from models.tables.base import data_key
 from models.tables.journal import journal, journal_head
@@ -344,8 +346,9 @@ def test_what_was_told_is_kept_as_it_came_sealed_and_once(gateway, workspace):
 
 def test_bodies_of_before_a_moment_can_be_forgotten(workspace):
     bodies = RawBodies(workspace.engine, workspace.vault)
-    assert bodies.keep("pbx", {"1.7/a": b"x", "1.8/b": b"y"}, MONDAY) == 2
-    assert bodies.keep("pbx", {"1.7/a": b"other"}, MONDAY) == 0
+    first, other = NewBody("pbx", "1.7/a", b"x", MONDAY), NewBody("pbx", "1.7/a", b"other", MONDAY)
+    assert bodies.keep([first, NewBody("pbx", "1.8/b", b"y", MONDAY), other]) == 2
+    assert bodies.keep([other]) == 0
     assert bodies.fetch("pbx", ["1.7/a"])["1.7/a"].raw == b"x"
     assert bodies.forget_before(MONDAY) == 0
 
@@ -397,11 +400,37 @@ def test_a_file_of_lines_is_taken_and_each_call_is_one_contact(gateway, workspac
     assert counted()["received"] == 14
 
 
+def test_calls_that_come_at_the_same_time_are_each_recorded_and_kept_once(workspace, counted):
+    """Forty calls, each sent twice at once."""
+    fields = [status(f"CA{number:032d}", "ringing", 1) for number in range(40)]
+
+    async def send():
+        transport = httpx.ASGITransport(create_app(workspace))
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            return await asyncio.gather(*(post(client, one) for one in [*fields, *fields]))
+
+    async def post(client, one):
+        signature = RequestValidator("twilio-token").compute_signature(URL, one)
+        return await client.post(
+            "/v1/connectors/twilio-1", data=one, headers={"X-Twilio-Signature": signature}
+        )
+
+    assert {answer.status_code for answer in asyncio.run(send())} == {204}
+    assert counted() == {"received": 80, "accepted": 40, "duplicate": 40, "refused": 0, "quarantined": 0}
+    assert len(RawBodies(workspace.engine, workspace.vault).page("twilio-1")) == 40
+    with workspace.engine.connect() as connection:
+        kept = set(connection.execute(select(raw_body.c.key_id)).scalars())
+    with workspace.vault_engine.connect() as connection:
+        keys = set(connection.execute(select(data_key.c.key_id)).scalars())
+    assert kept <= keys
+
+
 def test_an_amended_record_adds_its_wrap_up_and_repeats_the_rest(gateway, workspace, counted):
     record = {
         "ContactId": "c-1", "LastUpdateTimestamp": "2026-03-02T08:00:00Z", "Channel": "VOICE",
         "InitiationMethod": "INBOUND", "InitiationTimestamp": "2026-03-02T07:00:00Z",
-        "DisconnectTimestamp": "2026-03-02T07:05:00Z", "CustomerEndpoint": {"Type": "TELEPHONE_NUMBER", "Address": CALLER},
+        "DisconnectTimestamp": "2026-03-02T07:05:00Z",
+        "CustomerEndpoint": {"Type": "TELEPHONE_NUMBER", "Address": CALLER},
         "Agent": {"Username": "ann", "AfterContactWorkEndTimestamp": "2026-03-02T07:06:00Z"},
     }  # fmt: skip
     for updated in ("2026-03-02T08:00:00Z", "2026-03-02T08:30:00Z"):

@@ -16,6 +16,7 @@ from infra import journal_page
 from infra.journal_page import Wanted, read_page
 from infra.journal_tail import KEPT, Tail
 from infra.messages import from_row
+from infra.workspace import open_workspace
 from models.errors import Refused
 from models.tables.journal import WRITTEN, journal
 from services.api import events_feed
@@ -311,6 +312,18 @@ def read_all(workspace, after):
         after = page.next
         if page.end:
             return
+
+
+def test_a_database_that_is_away_is_said_so_however_it_is_asked(settings, postgres):
+    away = settings.model_copy(
+        update={"database_url": postgres.url("postgres").replace("/postgres", "/nowhere")}
+    )
+    opened = open_workspace(away)
+    api = caller(opened)
+    for asked in ({}, {"headers": {"Accept": "text/event-stream"}}, {"params": {"wait": 1}}):
+        answer = api.get("/v1/events", **asked)
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    opened.close()
 
 
 def test_a_cursor_of_another_journal_is_refused(busy):

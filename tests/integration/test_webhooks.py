@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -160,7 +159,7 @@ def test_a_sender_that_dies_before_it_notes_what_was_taken_sends_it_again_under_
 ):
     first, second = touches(shop, "1", "2")
     one = subscribe(api, receiver.url, after=0)
-    env = environment(shop.settings) | {"TOUCHSTONE_WEBHOOK_HOSTS": "127.0.0.1", "PYTHONPATH": os.getcwd()}
+    env = environment(shop.settings)
     process = subprocess.Popen([sys.executable, "-m", "services.workers.webhooks"], env=env)
 
     def kill_the_sender(_):
@@ -186,7 +185,7 @@ def test_a_sender_that_dies_before_it_notes_what_was_taken_sends_it_again_under_
 
 def test_a_process_that_is_told_to_stop_gives_its_turns_back(shop, api, receiver):
     subscribe(api, receiver.url)
-    env = environment(shop.settings) | {"TOUCHSTONE_WEBHOOK_HOSTS": "127.0.0.1", "PYTHONPATH": os.getcwd()}
+    env = environment(shop.settings)
     process = subprocess.Popen([sys.executable, "-m", "services.workers.webhooks"], env=env)
     (first,) = touches(shop, "1")
     receiver.until(1)

@@ -57,7 +57,7 @@ function rudderstack(url, key) {
 function call(number) {
   const userId = `node-${name}-${number % 7}`;
   const each = [
-    { type: "track", message: { userId, event: "Plan Viewed", properties: { number } } },
+    { type: "track", message: { userId, event: "Plan Viewed", properties: { number, search: "\u{1f600}".slice(0, 1) } } },
     { type: "identify", message: { userId, traits: { email: `${userId}@example.com`, plan: "gold" } } },
     { type: "page", message: { userId, name: "Home", properties: { path: "/" } } },
     { type: "screen", message: { userId, name: "Home", properties: {} } },

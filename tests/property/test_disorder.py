@@ -258,8 +258,8 @@ class Disorder(RuleBasedStateMachine):
 
     def _seen(self):
         views = Views(self.workspace.engine, self.workspace.rules, self.workspace.settings.zone)
-        heads = {self.customers[self.model.head(number)] for number in self.customers}
-        return {one: seen(views, one, self.clock.now(), self.names, self.sender) for one in heads}
+        somebody = {self.customers[number] for number in self.model.customers(self.clock.now())}
+        return {one: seen(views, one, self.clock.now(), self.names, self.sender) for one in somebody}
 
     def _entered(self):
         with self.workspace.engine.connect() as connection:

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from infra.intake import Pending, Rejected
 from infra.quarantine import Held
-from infra.raw_body import RawBodies
+from infra.raw_body import NewBody, RawBodies
 from infra.replay import DOOR
 from infra.workspace import Workspace
 from services.gateway.connectors.connector import UNREAD, Connector, Instance, Part
@@ -43,9 +43,8 @@ def _tell(workspace: Workspace, entry: Held, connector: Connector, instance: Ins
     found = events_of(part, connector, instance, workspace.intake, entry.received_at)
     if isinstance(found, Rejected):
         return False
-    RawBodies(workspace.engine, workspace.vault).keep(
-        instance.name, {part.key: part.raw}, entry.received_at
-    )  # fmt: skip
+    body = NewBody(instance.name, part.key, part.raw, entry.received_at)
+    RawBodies(workspace.engine, workspace.vault).keep([body])
     read = [workspace.intake.read(one, entry.received_at) for one in found]
     pending = [_as_history(one, entry) for one in read if isinstance(one, Pending)]
     answers = workspace.door(DOOR).settle(pending, workspace.clock.now())

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from services.gateway.connectors.asterisk import cut, member, plain
 from services.gateway.connectors.connector import Connector, Instance, Part, Told, Unmapped, digest
 from services.gateway.connectors.people import is_ours, phone
-from services.gateway.connectors.reading import seconds
+from services.gateway.connectors.reading import seconds, within_reach
 from services.gateway.connectors.shared_key import verify
 
 COLUMNS = (
@@ -94,10 +94,10 @@ def _is_extension(value: str) -> bool:
 def _moment(value: str, instance: Instance, name: str) -> datetime:
     """A time without its zone: the option says which; of an hour that comes twice it is the first."""
     try:
-        local = datetime.strptime(value, "%Y-%m-%d %H:%M:%S").replace(tzinfo=ZoneInfo(instance.options.zone))
+        plain_time = within_reach(datetime.strptime(value, "%Y-%m-%d %H:%M:%S"))  # noqa: DTZ007  its zone comes next
     except ValueError:
         raise Unmapped("invalid", f"$.{name}", "Expected YYYY-MM-DD HH:MM:SS") from None
-    return local.astimezone(UTC)
+    return plain_time.replace(tzinfo=ZoneInfo(instance.options.zone)).astimezone(UTC)
 
 
 CONNECTOR = Connector(

@@ -15,6 +15,8 @@ LARGEST = 2**63
 FIELDS = 500
 """Of a form; the vendors' have some thirty."""
 
+FIRST_YEAR, LAST_YEAR = 1900, 2200
+
 Row = Mapping[str, Any]
 
 _array = msgspec.json.Decoder(list[msgspec.Raw])
@@ -133,6 +135,13 @@ def mail_date(value: Any, name: str) -> datetime:
     return _moment(name, lambda: parsedate_to_datetime(str(value)), value)
 
 
+def within_reach(moment: datetime) -> datetime:
+    """The moment, which can be moved from zone to zone. Raises ValueError for one far from any call."""
+    if not FIRST_YEAR <= moment.year < LAST_YEAR:
+        raise ValueError("a year that is none")
+    return moment
+
+
 def _moment(name: str, read: Callable[[], datetime], value: Any) -> datetime:
     try:
         if isinstance(value, bool):
@@ -140,7 +149,7 @@ def _moment(name: str, read: Callable[[], datetime], value: Any) -> datetime:
         moment = read()
         if moment.tzinfo is None:
             raise ValueError
-        return moment.astimezone(UTC)
+        return within_reach(moment.astimezone(UTC))
     except (TypeError, ValueError, OverflowError, OSError):
         raise Unmapped("invalid", _at(name), "Expected an instant") from None
 

@@ -13,6 +13,7 @@ from infra.raw_body import RawBodies
 from models.errors import Unavailable
 from services.gateway.body import BATCH, BadBody, read_body
 from services.gateway.connectors.connector import Call, Connector, Instance, Part, Refusal, Reply
+from services.gateway.connectors.keeping import Keeping
 from services.gateway.connectors.settings import load_instances
 from services.gateway.connectors.telling import DOOR, Telling, tell
 from services.gateway.direct import DirectRoute
@@ -43,7 +44,7 @@ def install(app: FastAPI, reception: Reception) -> None:
     instances = load_instances(
         workspace.settings.connectors, os.environ, region=workspace.settings.region
     )  # fmt: skip
-    bodies = RawBodies(workspace.engine, workspace.vault)
+    keeping = Keeping(RawBodies(workspace.engine, workspace.vault))
     reception.open(DOOR)
 
     def find(request: Request) -> tuple[Connector, Instance]:
@@ -73,14 +74,14 @@ def install(app: FastAPI, reception: Reception) -> None:
         else:
             told = await asyncio.to_thread(tell, parts, connector, instance, workspace.intake, now)
         try:
-            answers = await asyncio.wait_for(record(told, instance, now), connector.patience)
+            answers = await asyncio.wait_for(record(told), connector.patience)
         except TimeoutError:
             raise Unavailable("the journal takes longer to answer than this system waits") from None
         return answer(connector.reply(raw, counted(answers), now))
 
-    async def record(told: Telling, instance: Instance, now: datetime) -> Sequence[Answer]:
+    async def record(told: Telling) -> Sequence[Answer]:
         """The bodies first: an event whose body is lost could never be told anew."""
-        await asyncio.to_thread(bodies.keep, instance.name, told.bodies, now)
+        await keeping.keep(told.bodies)
         return await reception.take(told.items, DOOR) if told.items else []
 
     async def greet(request: Request) -> Response:

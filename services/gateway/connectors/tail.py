@@ -161,7 +161,7 @@ class Follower:
             return 0
         now = self._workspace.clock.now()
         told = tell(parts, self._connector, self._instance, self._workspace.intake, now)
-        self._bodies.keep(self._instance.name, told.bodies, now)
+        self._bodies.keep(told.bodies)
         self._door.settle(self._door.read(told.items, now), now)
         tail.done()
         return len(parts)

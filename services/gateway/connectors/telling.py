@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from infra.intake import Intake, Rejected
+from infra.raw_body import NewBody
 from services.gateway.connectors.connector import Connector, Instance, Part, translate
 
 DOOR = "connectors"
@@ -11,11 +12,11 @@ DOOR = "connectors"
 
 
 class Telling:
-    """Items to take in, in order, and bodies by their keys."""
+    """Items to take in, in order, and bodies to keep."""
 
     def __init__(self) -> None:
         self.items: list[bytes | Rejected] = []
-        self.bodies: dict[str, bytes] = {}
+        self.bodies: list[NewBody] = []
 
 
 def tell(
@@ -29,7 +30,7 @@ def tell(
             told.items.append(found)
         else:
             told.items += found
-            told.bodies.setdefault(part.key, part.raw)
+            told.bodies.append(NewBody(instance.name, part.key, part.raw, now))
     return told
 
 

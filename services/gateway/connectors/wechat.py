@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from hashlib import sha1
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from services.gateway.connectors import wechat_sealed
 from services.gateway.connectors.connector import (
@@ -29,7 +30,7 @@ from services.gateway.connectors.wechat_xml import body, query
 
 KINDS = frozenset({"text", "image", "voice", "video", "shortvideo", "location", "link", "file"})
 ACTS = frozenset({"subscribe", "scan", "click", "view"})
-"""Events that a person causes by an act of their own."""
+"""What a person does in the app without saying anything: a touch, and no contact."""
 
 
 def verify(call: Call, raw: bytes, instance: Instance, now: datetime) -> Refusal | None:
@@ -72,7 +73,10 @@ def split(raw: bytes, _: str) -> Sequence[Part]:
 
 
 def parse(one: Part, instance: Instance) -> Sequence[Told]:
-    """A message is a touch; leaving the account is a no; so are failed sendings told of."""
+    """A message is a touch; leaving the account is a no; a sending that failed is told of too.
+
+    WeChat knows no conversations: what a person writes on one day, in the instance's zone, is one contact.
+    """
     found = body(one.raw)
     kind = needed(found, "MsgType").lower()
     people = openid(f"wechat:{instance.name}", needed(found, "FromUserName"))
@@ -82,10 +86,12 @@ def parse(one: Part, instance: Instance) -> Sequence[Told]:
         return [Told(type=type, data=data, occurred_at=at, identifiers=people)]
 
     if kind in KINDS:
+        day = at.astimezone(ZoneInfo(instance.options.zone)).date().isoformat()
         said = _said(found, kind)
         attributes = {"kind": kind, **({"media": media} if (media := text(found, "MediaId")) else {})}
         return say(
             "touch.recorded", channel="im", direction="inbound", attributes=attributes,
+            contact_id=instance.contact(_person(found), day),
             **({"text": said} if said else {}),
         )  # fmt: skip
     if kind != "event":
@@ -96,7 +102,7 @@ def parse(one: Part, instance: Instance) -> Sequence[Told]:
     if event in ACTS:
         menu = text(found, "EventKey") if event == "click" else ""  # of a view it is an address
         attributes = {"event": event, **({"key": menu} if menu else {})}
-        return say("touch.recorded", channel="im", direction="unknown", attributes=attributes)
+        return say("touch.recorded", channel="app", direction="unknown", attributes=attributes)
     if event == "templatesendjobfinish" and text(found, "Status") != "success":
         attributes = {"delivery": "bounced"}
         return say("touch.recorded", channel="im", direction="outbound", attributes=attributes)
@@ -108,10 +114,14 @@ def _said(found: Row, kind: str) -> str:
     return text(found, names.get(kind, ""))
 
 
+def _person(found: Row) -> str:
+    return f"person-{digest(needed(found, 'FromUserName').encode())}"
+
+
 def _key(raw: bytes) -> Sequence[str]:
     """The person stands there by a hash: a key is kept in the clear."""
     found = body(raw)
-    person = f"person-{digest(needed(found, 'FromUserName').encode())}"
+    person = _person(found)
     if message := text(found, "MsgId"):
         return (person, message)
     sending = [one] if (one := text(found, "MsgID")) else []

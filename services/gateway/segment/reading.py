@@ -14,6 +14,9 @@ from services.gateway.segment.message import CAPTURE
 
 DOOR = "segment"
 
+STRANGERS_BYTES = 1024 * 1024
+"""Of a body that is mended for a sender whose key can only stand inside it."""
+
 _KEYS = ("writeKey", "api_key", "token")
 _NOT_CONTENT = frozenset({*_KEYS, "sentAt", "sent_at"})
 """Says something of the request, not of what happened: sent again, a message may differ in it."""
@@ -77,11 +80,12 @@ def key_in_headers(headers: Mapping[str, str]) -> str:
         return ""
 
 
-def posted(body: bytes, route: str) -> Posted:
+def posted(body: bytes, route: str, *, known: bool = False) -> Posted:
     """Read a plain body. A batch is told by its key `batch`; anything else is one message, or an array of them.
 
     `route` is the path's own word: a type of message (`track`, say), `batch`, `import`, or `capture` for the
-    form of PostHog. Raises `BadBody`.
+    form of PostHog. `known` says that the sender has shown a key: more work may then go into a body that is no
+    JSON. Raises `BadBody`.
     """
     body = body.removeprefix(BYTE_ORDER_MARK).strip()
     if not body:
@@ -92,12 +96,14 @@ def posted(body: bytes, route: str) -> Posted:
         try:
             return _posted(body, route)
         except msgspec.DecodeError:
+            if not known and len(body) > STRANGERS_BYTES:
+                raise
             return _posted(_mended(body), route)
     except RecursionError:
         raise BadBody(400, "too_deep", "the nesting is too deep") from None
     except UnicodeDecodeError:
         raise BadBody(400, "not_utf8", "the body is not UTF-8") from None
-    except (msgspec.MsgspecError, json.JSONDecodeError):
+    except (msgspec.MsgspecError, ValueError):
         raise BadBody(
             400, "not_json", "the body is no message, and no object with an array `batch`"
         ) from None

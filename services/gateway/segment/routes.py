@@ -89,17 +89,17 @@ class _Door:
         given = key_in_headers(request.headers)
         if given or "authorization" in request.headers:
             self._reception.expect_key(given)
-        found = await self._posted(request, route)
+        found = await self._posted(request, route, known=bool(given))
         if not given:
             self._reception.expect_key(found.key)
         return found.messages
 
     @staticmethod
-    async def _posted(request: Request, route: str) -> Posted:
+    async def _posted(request: Request, route: str, *, known: bool) -> Posted:
         body = unpack(await read_body(request))
         if len(body) <= 64 * 1024:
-            return posted(body, route)
-        return await asyncio.to_thread(posted, body, route)
+            return posted(body, route, known=known)
+        return await asyncio.to_thread(posted, body, route, known=known)
 
     def _read(self, messages: list[Kept], now: datetime) -> list[Translated]:
         intake = self._reception.workspace.intake

@@ -4,10 +4,14 @@ It sends COUNT calls over SECONDS, waits until the SDK is done, and writes the S
 """
 
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+
+ODD = {"rate": math.nan, "search": "\ud83d"}
+"""What programs pass on without a thought: a division by zero, half an emoji. Neither is JSON."""
 
 Send = Callable[[int], str]
 """Makes the call of this number; the SDK's id of it."""
@@ -52,7 +56,7 @@ def posthog(url: str, key: str) -> tuple[Send, Callable[[], None]]:
         if number % 5 == 0:
             told = client.set(distinct_id=person, properties={"email": f"{person}@example.com"})
         else:
-            told = client.capture("Plan Viewed", distinct_id=person, properties={"number": number})
+            told = client.capture("Plan Viewed", distinct_id=person, properties={"number": number, **ODD})
         assert told is not None
         return told
 
@@ -66,7 +70,7 @@ def _calls(client: Any) -> Send:
         number = 0
         while True:
             user = f"{type(client).__module__.split('.')[0]}-{number % 7}"
-            yield client.track(user, "Plan Viewed", {"number": number})
+            yield client.track(user, "Plan Viewed", {"number": number, **ODD})
             yield client.identify(user, {"email": f"{user}@example.com", "plan": "gold"})
             yield client.page(user, "shop", "Home", {"path": "/"})
             yield client.screen(user, "shop", "Home")

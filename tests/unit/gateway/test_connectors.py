@@ -90,6 +90,43 @@ def test_a_truncated_or_mangled_body_never_makes_a_connector_stumble():
                 pass
 
 
+@pytest.mark.parametrize("time", ["-62135596800", "253402300799", "1e12", "NaN", "-1e400"])
+def test_a_time_far_from_any_call_is_held_and_never_a_stumble(time):
+    """Moved to another zone, the first and the last second of the calendar would fall out of it."""
+    said = f"<FromUserName>o</FromUserName><CreateTime>{time}</CreateTime><MsgType>text</MsgType><MsgId>1</MsgId>"
+    xml = f"<xml>{said}</xml>"
+    instance = Instance(name="w", options=Options(zone="Asia/Shanghai"))
+    (part,) = CONNECTORS["wechat"].split(xml.encode(), "")
+    assert isinstance(translate(part, CONNECTORS["wechat"], instance), Rejected)
+
+
+@pytest.mark.parametrize("time", ["0001-01-01 00:00:00", "9999-12-31 23:59:59"])
+def test_a_file_of_another_age_is_held(time):
+    columns = [
+        "",
+        "4155552671",
+        "s",
+        "c",
+        "",
+        "a-1",
+        "b-2",
+        "Dial",
+        "",
+        time,
+        "",
+        "",
+        "1",
+        "0",
+        "BUSY",
+        "3",
+        "1.7",
+    ]
+    (part,) = CONNECTORS["asterisk_cdr"].split(",".join(columns).encode(), "")
+    for zone in ("Asia/Shanghai", "America/New_York"):
+        told = translate(part, CONNECTORS["asterisk_cdr"], Instance(name="p", options=Options(zone=zone)))
+        assert isinstance(told, Rejected)
+
+
 def twilio(**options: str) -> Instance:
     return Instance(name="t", options=Options(**options), secrets=Secrets(auth_token="twilio-token"))
 

@@ -389,7 +389,8 @@ def test_a_message_sent_alone_carries_its_key_and_clock_itself():
 @pytest.mark.parametrize(
     ("body", "code"),
     [(b"", "empty_body"), (b"  ", "empty_body"), (b"{", "not_json"), (b"data=abc", "not_json"), (b"{}", "no_batch"),
-     (b'{"batch":5}', "not_json"), (b'{"batch":[' + b"[" * 100_000 + b"]" * 100_000 + b"]}", "too_deep"),
+     (b'{"batch":5}', "not_json"), (b'{"batch":[NaN,' + b"9" * 5000 + b"]}", "not_json"),
+     (b'{"batch":[' + b"[" * 100_000 + b"]" * 100_000 + b"]}", "too_deep"),
      (b'{"\xff":1}', "not_utf8"), (json.dumps({"batch": [1] * 2501}).encode(), "batch_too_large")],
 )  # fmt: skip
 def test_a_body_that_is_none(body, code):
@@ -413,6 +414,14 @@ def test_what_sdks_write_though_it_is_no_json_costs_no_batch(written, read):
     assert json.loads(bytes(first.message)) == {"a": read}
     assert json.loads(bytes(second.message)) == {"b": None}
     assert first.sent_at == "2026-03-02T12:00:00Z"
+
+
+def test_a_stranger_makes_us_mend_no_large_body():
+    body = b'{"batch":[NaN,"' + b"x" * 2_000_000 + b'"]}'
+    assert len(posted(body, "batch", known=True).messages) == 2
+    with pytest.raises(BadBody) as caught:
+        posted(body, "batch")
+    assert caught.value.code == "not_json"
 
 
 @pytest.mark.parametrize(
@@ -458,7 +467,7 @@ def test_nothing_that_a_sender_writes_breaks_the_translation(raw):
 
 
 ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3), max_leaves=8,
 )  # fmt: skip
 NAMES = (
