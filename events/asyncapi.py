@@ -27,7 +27,11 @@ HEADERS: dict[str, Schema] = {
     "ce_specversion": {"type": "string", "const": "1.0"},
     "ce_time": {**_TIME, "description": "When it happened in the business (occurred_at)."},
     "ce_subject": {**_TEXT, "description": "What it is about: the stream of a decision, else the customer."},
-    "ce_dataschema": {**_TEXT, "description": "urn:touchstone:<type>:<schema>, the $id of its schema."},
+    "ce_dataschema": {
+        **_TEXT,
+        "description": "Its schema: <API>/v1/schemas/<type>/<number>, or where the API has no public address "
+        "urn:touchstone:<type>:<number>, the schema's $id. Type and number stand at its end.",
+    },
     "ts_position": {**_WHOLE, "description": "Its place in the journal: gapless, one order over all topics."},
     "ts_origin": {
         **_ORIGIN,

@@ -82,9 +82,17 @@ class MergeDeclined(Event):
     why: Name
 
 
-@event("identity.assigned", by="a person", category="assignment", key="event_or_stream")
+@event(
+    "identity.assigned",
+    by="a person, or the gateway for a part of a contact",
+    category="assignment",
+    key="event_or_stream",
+)
 class EventAssigned(Event):
-    """A person said whose event, or whose stream, this is."""
+    """Whose event this is was found out: by a person, or by another part of the same conversation.
+
+    It may be a whole stream, named like `case-17`, or a whole conversation, named `contact-` and its id.
+    """
 
     event_or_stream: Name
     customer: Name

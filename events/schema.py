@@ -31,13 +31,16 @@ PUBLISHED_PERSONAL: Schema = {
 INBOUND_MONEY: Schema = {"anyOf": [{"type": "string", "format": "decimal"}, {"type": "number"}]}
 
 
+KEEP_TYPE = "put it back under its old name; what should be called otherwise is a new type beside it"
+
+
 class ContractBroken(Exception):
     """What would be written surprises readers of what was published under the same number."""
 
 
-def dataschema(wire: str, schema: int) -> str:
-    """The URI in the `ce_dataschema` header, and the `$id` of the published schema."""
-    return f"urn:touchstone:{wire}:{schema}"
+def dataschema(wire: str, schema: int, public_url: str = "") -> str:
+    """The URI in the `ce_dataschema` header: where the published schema is served, else its `$id`."""
+    return f"{public_url}/v1/schemas/{wire}/{schema}" if public_url else f"urn:touchstone:{wire}:{schema}"
 
 
 def published(entry: EventType) -> Schema:
@@ -79,7 +82,7 @@ def write(folder: Path = FOLDER) -> None:
         for why in breaks(json.loads((folder / name).read_text()), json.loads(text))
     ]
     if found:
-        cure = "Raise the schema in @event and add an upcaster (or, if never released, delete the file)."
+        cure = "A schema that was never released may be deleted instead, and written anew."
         raise ContractBroken("\n".join([*found, cure]))
     for name in stale(folder):
         if name in files:
@@ -108,11 +111,14 @@ def broken(folder: Path = FOLDER) -> list[str]:
 def _unkept(wire: str, schema: int, path: Path) -> list[str]:
     entry = registry.find(wire)
     if entry is None:
-        return ["the type is gone, but its events are in the journal for ever"]
+        return [f"the type is gone, but its events are in the journal for ever: {KEEP_TYPE}"]
     if schema > entry.schema:
-        return [f"the schema went back to {entry.schema}"]
+        return [f"the schema went back to {entry.schema}: a number that was published is never used again"]
     if schema < entry.schema:
-        return [f"no upcaster from schema {step}" for step in codec.missing_upcasters(entry, schema)]
+        return [
+            f"no upcaster from schema {step}: write one, with @upcaster, that says in today's words what it meant"
+            for step in codec.missing_upcasters(entry, schema)
+        ]
     return breaks(json.loads(path.read_text()), published(entry))
 
 

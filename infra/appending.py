@@ -7,17 +7,19 @@ import msgspec
 from sqlalchemy import Connection, select
 
 from events import codec, registry
-from events.envelope import Event
+from events.envelope import Event, IdentifierRef
 from events.identity import (
     CustomersMerged,
     CustomersUnmerged,
+    EventAssigned,
     IdentifierBlocked,
     IdentifierLinked,
     MergeProposed,
 )
 from infra import identity_decisions, identity_families, identity_store, tracing
 from infra.clock import Clock
-from infra.database import among, copy_rows
+from infra.contact_parts import ContactParts
+from infra.database import among, copy_rows, driver
 from infra.ids import new_id
 from infra.item import EVENT_ID, Accepted, Draft, Duplicate, IdentifierValues, Item, Stale, Verdict
 from infra.together import together
@@ -72,12 +74,14 @@ class _Section:
         drafts = [draft for item in items for draft in item.drafts]
         shown = [draft.identifiers for draft in drafts if draft.identifiers]
         streams = sorted({draft.stream for draft in drafts if draft.stream})
+        contacts = {draft.contact for draft in drafts if draft.contact}
         with together(connection) as ask:
             head = ask(_LOCK)
             recorded = ask(
                 _RECORDED, {"sources": [d.source for d in drafts], "ids": [d.source_id for d in drafts]}
             )
             revisions = ask(_REVISIONS, {"streams": streams}) if streams else None
+            self._parts = ContactParts(contacts, ask)
             links = ask(identity_store.LINKS, identity_store.named(shown)) if shown else None
         ((self._position, last),) = head.fetchall()
         self._now = max(clock.now(), last)
@@ -86,6 +90,10 @@ class _Section:
             for source, source_id, event_id, digest, customer in recorded
         }
         self._revisions: dict[str, int] = dict(revisions.fetchall()) if revisions else {}
+        self._parts.loaded()
+        if inherited := self._inherited(drafts):
+            shown += inherited
+            links = driver(connection).execute(identity_store.LINKS, identity_store.named(shown))
         self._register = identity_store.load(connection, shown, links) if links else Register()
         self._before = identity_store.remember(self._register)
         self._sealed: dict[tuple[str, str, str], IdentifierValues] = {}
@@ -116,6 +124,7 @@ class _Section:
         identity_store.write(self._connection, self._register, self._before, self._sealed, self._revisions)
         for one, other, why, draft in self._proposed:
             identity_decisions.propose(self._connection, one, other, why, draft)
+        self._parts.write(self._connection)
         identity_decisions.apply(self._connection, self._decided, self._position)
         with together(self._connection) as ask:
             for row in rows if few else ():
@@ -151,6 +160,8 @@ class _Section:
     def _record(self, draft: Draft) -> tuple[str, int]:
         learnt: list[Event] = []
         customer = self._survivors.get(draft.customer, draft.customer)
+        if draft.contact and not customer and not draft.identifiers:
+            draft.identifiers = self._parts.identifiers(draft.contact)
         if not customer and draft.identifiers:
             found = self._register.recognise(draft.identifiers, self._position + 1, new_id)
             customer, learnt = found.customer, found.learnt
@@ -163,10 +174,27 @@ class _Section:
         if draft.type in identity_decisions.DECISIONS:
             self._decided.append(draft)
         at = self._position
+        if draft.contact:
+            learnt += self._of_contact(draft, customer)
         for number, event in enumerate(learnt):  # a link after it: the fold meets facts first
             if not isinstance(event, _BEFORE):
                 self._derive(draft, event, number, customer)
         return customer, at
+
+    def _inherited(self, drafts: Sequence[Draft]) -> list[tuple[IdentifierRef, ...]]:
+        """The identifiers of contacts whose parts in this batch name nobody themselves."""
+        silent = {d.contact for d in drafts if d.contact and not d.identifiers and not d.customer}
+        return [refs for one in sorted(silent) if (refs := self._parts.identifiers(one))]
+
+    def _of_contact(self, draft: Draft, customer: str) -> list[Event]:
+        """Earlier parts of the conversation that nobody knew whose they were are this customer's too."""
+        contact = draft.contact or ""
+        self._parts.recorded(contact, draft.event_id, customer, draft.identifiers)
+        if not customer:
+            return []
+        sides = (self._register.sides.get(ref.key) for ref in draft.identifiers)
+        side = next(filter(None, sides), customer)
+        return [EventAssigned(event_or_stream=one, customer=side) for one in self._parts.adopt(contact, side)]
 
     def _derive(self, draft: Draft, event: Event, number: int, customer: str) -> None:
         """An identity event takes the times and the origin of its touch, and names it as its cause."""
@@ -218,6 +246,7 @@ class _Section:
             draft.source_id, draft.digest, customer or None, draft.origin, draft.occurred_at, known_at,
             draft.known_assumed, self._now, draft.actor, draft.cause,
             _encode(draft.identifiers) if draft.identifiers else NO_IDENTIFIERS, draft.data, draft.trace,
+            draft.contact,
         ))  # fmt: skip
 
     def _revision(self, stream: str) -> int:

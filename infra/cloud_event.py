@@ -19,13 +19,13 @@ class CloudEvent(NamedTuple):
     body: bytes
 
 
-def from_row(row: Sequence[Any]) -> CloudEvent:
+def from_row(row: Sequence[Any], public_url: str = "") -> CloudEvent:
     """The event of a row in the order of `journal.WRITTEN`. Raises `events.codec.Undecodable`.
 
     Every attribute is the text that the header of the same name carries: CloudEvents takes lower-case letters
     and digits alone (`ts_known_at` is `knownat`), and its whole numbers end at 2³¹, which a position does not.
     """
-    message = messages.from_row(row)
+    message = messages.from_row(row, public_url)
     told: dict[str, Any] = {_attribute(name): value.decode() for name, value in message.headers}
     told["partitionkey"] = message.keys[0].decode()
     told["data"] = msgspec.Raw(message.value)

@@ -20,11 +20,17 @@ from models.domain.ownership import Owned, owned
 from models.tables.identity import customer
 from models.tables.journal import COLUMNS
 
-_READ_AS = {"event_id": "event_id::text", "customer": "customer::text", "digest": "NULL"}
-_READ = (
-    f"SELECT {', '.join(_READ_AS.get(name, name) for name in COLUMNS)} FROM journal "
-    f"WHERE event_id NOT IN (SELECT event_id FROM set_aside WHERE reader = '{PROJECTOR}') AND "
+_READ_AS = {
+    "event_id": "j.event_id::text", "digest": "NULL",
+    "customer": "coalesce(j.customer, (SELECT g.customer FROM given g WHERE g.event_id = j.event_id))::text",
+}  # fmt: skip
+SELECT = f"SELECT {', '.join(_READ_AS.get(name, f'j.{name}') for name in COLUMNS)} FROM journal j WHERE "
+"""SQL: rows as envelopes are made of, each with the customer it was recorded for, or given to since."""
+THEIRS = (
+    "(j.customer = ANY(%(ids)s::uuid[]) OR j.event_id = ANY(ARRAY("
+    "SELECT g.event_id FROM given g WHERE g.customer = ANY(%(ids)s::uuid[]))))"
 )
+_READ = f"{SELECT}j.event_id NOT IN (SELECT event_id FROM set_aside WHERE reader = '{PROJECTOR}') AND "
 _FAMILIES = text(
     "WITH of AS (SELECT DISTINCT family FROM customer WHERE id = ANY(CAST(:ids AS uuid[]))) "
     "SELECT c.family::text, c.id::text, c.survivor::text, c.tangled FROM of JOIN customer c ON c.id = of.family "
@@ -168,10 +174,10 @@ def histories(
     """
     limit = "" if most is None else f" LIMIT {most + 1:d}"
     with driver(connection).cursor(binary=True) as cursor:  # in bulk: a batch reads tens of thousands
-        cursor.execute(_READ + f"customer = ANY(%s::uuid[]){limit}", [list(ids)])
+        cursor.execute(f"{_READ}{THEIRS}{limit}", {"ids": list(ids)})
         yield from map(envelope, cursor.fetchall())
         if streams:
-            cursor.execute(_READ + f"stream = ANY(%s) AND customer IS NULL{limit}", [list(streams)])
+            cursor.execute(f"{_READ}j.stream = ANY(%s) AND j.customer IS NULL{limit}", [list(streams)])
             yield from map(envelope, cursor.fetchall())
 
 

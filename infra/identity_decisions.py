@@ -15,7 +15,7 @@ from events.identity import (
     MergeDeclined,
 )
 from infra.identity_families import join, part, standing_merges, tangle
-from infra.item import Draft, Item
+from infra.item import EVENT_ID, Draft, Item
 from models.domain.identity import below
 
 DECISIONS = {
@@ -143,12 +143,24 @@ def _split(
 
 def _give(connection: Connection, subject: str, one: str) -> None:
     """Whoever had the event, and whoever has it now, are read together from now on."""
+    about = {
+        "subject": subject, "event": subject if EVENT_ID.fullmatch(subject) else None,
+        "contact": subject.removeprefix("contact-") if subject.startswith("contact-") else None,
+    }  # fmt: skip
+    connection.execute(
+        text(
+            "INSERT INTO given (event_id, customer) SELECT event_id, :one FROM journal WHERE customer IS NULL AND "
+            "(event_id = CAST(:event AS uuid) OR contact = :contact) ON CONFLICT (event_id) "
+            "DO UPDATE SET customer = excluded.customer"
+        ),
+        {**about, "one": one},
+    )
     had = connection.execute(
         text(
             "SELECT DISTINCT customer FROM journal WHERE customer IS NOT NULL AND "
-            "((stream = :subject AND stream <> '') OR event_id::text = :subject)"
+            "((stream = :subject AND stream <> '') OR event_id = CAST(:event AS uuid) OR contact = :contact)"
         ),
-        {"subject": subject},
+        about,
     )
     for other in [str(each) for each in had.scalars()]:
         connection.execute(

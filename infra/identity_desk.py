@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from msgspec import Struct
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from events import registry
 from events.envelope import Envelope, Event
@@ -102,19 +102,18 @@ class IdentityDesk:
             return _Look(groups, list(histories(connection, ids)), since)
 
 
+def _about(subject: str) -> ColumnElement[bool]:
+    """The events that a person speaks of: one, those of a stream, or those of a conversation."""
+    if EVENT_ID.fullmatch(subject):
+        return journal.c.event_id == subject
+    if subject.startswith("contact-"):
+        return journal.c.contact == subject.removeprefix("contact-")
+    return journal.c.stream == subject
+
+
 def _had(connection: Connection, subject: str) -> Sequence[str]:
     """Whose an event or a stream was taken to be. Raises `Refused` for none of ours."""
-    rows = (
-        connection.execute(
-            select(journal.c.customer)
-            .where(
-                journal.c.event_id == subject if EVENT_ID.fullmatch(subject) else journal.c.stream == subject
-            )
-            .distinct()
-        )
-        .scalars()
-        .all()
-    )
+    rows = connection.execute(select(journal.c.customer).where(_about(subject)).distinct()).scalars().all()
     if not rows:
         raise Refused("event.unknown", "no event and no stream has this name")
     return [str(one) for one in rows if one is not None]

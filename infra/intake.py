@@ -176,7 +176,7 @@ class Intake:
             source=item.source, source_id=item.source_id, origin=item.origin, occurred_at=occurred_at,
             known_at=known_at, known_assumed=assumed, actor=item.actor, cause=item.cause, stream=stream,
             about=getattr(event, "touch_id", ""), identifiers=tuple(one.ref for one in values), values=values,
-            trace=tracing.current(),
+            trace=tracing.current(), contact=getattr(event, "contact_id", None),
         )  # fmt: skip
         return Pending(draft, event, raw)
 

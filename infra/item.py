@@ -29,7 +29,8 @@ class Draft:
     """An event ready to be appended: sealed, encoded, hashed. `known_at` None means at recording.
 
     `customer` is set where the writer knows whose it is; `about` is the event that this one corrects, and
-    then it is the customer of that; else its identifiers say it. `trace` is the traceparent it came under.
+    then it is the customer of that; else its identifiers say it. `trace` is the traceparent it came under,
+    `contact` the conversation it is a part of.
     """
 
     event_id: str
@@ -51,6 +52,7 @@ class Draft:
     identifiers: tuple[IdentifierRef, ...] = ()
     values: tuple[IdentifierValues, ...] = ()
     trace: str | None = None
+    contact: str | None = None
 
 
 @dataclass(slots=True)

@@ -84,7 +84,7 @@ def head(connection: Connection) -> int:
     return int(connection.execute(select(journal_head.c.position)).scalar_one())
 
 
-def read_page(engine: Engine, asked: Wanted, after: int, limit: int) -> Page:
+def read_page(engine: Engine, asked: Wanted, after: int, limit: int, public_url: str = "") -> Page:
     """What comes after a position. It may be empty and yet not the end: then it goes on from `next`.
 
     Appends take turns and positions have no gaps, so whatever is at or below the head can be seen.
@@ -98,7 +98,7 @@ def read_page(engine: Engine, asked: Wanted, after: int, limit: int) -> Page:
         while place < last and len(events) < limit and size < PAGE_BYTES:
             end, room = min(place + WINDOW, last), min(limit - len(events), CHUNK)
             rows = _rows(connection, asked, place, end, room)
-            found = rendered(rows)
+            found = rendered(rows, public_url)
             place = found[-1].position if len(found) == room else end
             size += sum(len(one.body) for one in found)
             events += found
@@ -113,18 +113,18 @@ def expect(after: int, last: int) -> None:
         raise Refused("cursor.ahead", f"the journal ends at {last}: this cursor is not one of its own")
 
 
-def rendered(rows: Sequence[Sequence[Any]]) -> list[CloudEvent]:
+def rendered(rows: Sequence[Sequence[Any]], public_url: str = "") -> list[CloudEvent]:
     """Rows as events. Raises `Unavailable` where a newer release wrote what this process cannot read yet."""
     try:
-        return [from_row(row) for row in rows]
+        return [from_row(row, public_url) for row in rows]
     except Undecodable:
         raise Unavailable("here is an event that this process cannot read") from None
 
 
-def newest(engine: Engine, after: int, limit: int) -> list[CloudEvent]:
+def newest(engine: Engine, after: int, limit: int, public_url: str = "") -> list[CloudEvent]:
     """All events after a position, a few. Raises `Unavailable`."""
     with unavailable(), engine.connect() as connection:
-        return rendered(_rows(connection, Wanted(), after, None, limit))
+        return rendered(_rows(connection, Wanted(), after, None, limit), public_url)
 
 
 def _rows(

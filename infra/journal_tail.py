@@ -27,8 +27,8 @@ class Tail:
     Whoever is near its end is served from memory: an event is read and written as JSON once for all of them.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, public_url: str = "") -> None:
+        self._engine, self._public_url = engine, public_url
         self._low = self._high = -1
         self._kept: list[CloudEvent] = []
         self._waiting = 0
@@ -47,7 +47,7 @@ class Tail:
         while True:
             page = self._remembered(asked, place, limit)
             if page is None:
-                page = await asyncio.to_thread(read_page, self._engine, asked, place, limit)
+                page = await asyncio.to_thread(read_page, self._engine, asked, place, limit, self._public_url)
             place, left = page.next, until - time.monotonic()
             if page.events or left <= 0:
                 return page
@@ -104,7 +104,7 @@ class Tail:
                 if self._high < 0:
                     self._low = self._high = await asyncio.to_thread(self._head)
                     self._tell()
-                found = await asyncio.to_thread(newest, self._engine, self._high, AT_ONCE)
+                found = await asyncio.to_thread(newest, self._engine, self._high, AT_ONCE, self._public_url)
             except Unavailable as error:
                 log.warning("waiting", why=str(error))
                 await asyncio.sleep(WAIT_SECONDS)

@@ -9,6 +9,7 @@ import msgspec
 
 from events import codec, registry
 from events.envelope import Envelope, IdentifierRef
+from events.schema import dataschema
 from infra.tracing import HEADER
 from models.tables.journal import NO_IDENTIFIERS
 
@@ -36,15 +37,15 @@ class _Kind(NamedTuple):
     two_keys: bool
 
 
-def from_row(row: Sequence[Any]) -> Message:
+def from_row(row: Sequence[Any], public_url: str = "") -> Message:
     """The message of a journal row in the order of `journal.WRITTEN`, which may end before the trace.
 
-    Ids may be UUIDs or their text. Nothing is decoded. A merge goes under both customers' keys, so that whoever
-    follows either hears of it.
+    `public_url` is where the API serves the schemas. Ids may be UUIDs or their text. Nothing is decoded. A
+    merge goes under both customers' keys, so that whoever follows either hears of it.
     """
     (position, event_id, wire, schema, stream, revision, source, source_id, _, customer, origin,
      occurred_at, known_at, known_assumed, recorded_at, actor, cause, identifiers, data, *more) = row  # fmt: skip
-    kind = _kind(wire, schema)
+    kind = _kind(wire, schema, public_url)
     id_, about, owner = str(event_id).encode(), stream.encode(), str(customer).encode() if customer else b""
     recorded = _text(recorded_at)
     headers = [
@@ -78,11 +79,11 @@ def from_row(row: Sequence[Any]) -> Message:
 
 
 @lru_cache(maxsize=1_024)
-def _kind(wire: str, schema: int) -> _Kind:
+def _kind(wire: str, schema: int, public_url: str) -> _Kind:
     """Found anew for each message, its parts would be half of the work."""
     headers = (
         ("ce_type", wire.encode()), ("ce_specversion", b"1.0"),
-        ("ce_dataschema", f"urn:touchstone:{wire}:{schema}".encode()), ("content-type", b"application/json"),
+        ("ce_dataschema", dataschema(wire, schema, public_url).encode()), ("content-type", b"application/json"),
     )  # fmt: skip
     family = wire.split(".", 1)[0].replace("_", "-")
     return _Kind(headers, family, wire in TWO_KEYS)
@@ -101,9 +102,9 @@ def _key(identifiers: bytes, wire: str, schema: int, value: bytes) -> bytes:
 def to_envelope(value: bytes, headers: Iterable[tuple[str, bytes]]) -> Envelope:
     """The envelope a message carries. Raises `events.codec.Undecodable`, or KeyError for a foreign message."""
     found = {name: text.decode() for name, text in headers}
-    wire, _, schema = found["ce_dataschema"].removeprefix("urn:touchstone:").rpartition(":")
+    schema = found["ce_dataschema"].replace("/", ":").rpartition(":")[2]  # whether a urn or an address
     return Envelope(
-        event=codec.decode(wire, int(schema), value), event_id=found["ce_id"],
+        event=codec.decode(found["ce_type"], int(schema), value), event_id=found["ce_id"],
         position=int(found["ts_position"]), occurred_at=_time(found["ce_time"]),
         known_at=_time(found["ts_known_at"]), recorded_at=_time(found["ts_recorded_at"]),
         source=found["ce_source"], source_id=found["ts_source_id"], origin=found["ts_origin"],  # type: ignore[arg-type]

@@ -14,7 +14,8 @@ from infra import aside
 from infra.aside import PROJECTOR
 from infra.database import driver
 from infra.folding import FoldFailed
-from infra.histories import Family, families, is_stream, of_each
+from infra.histories import SELECT as _SELECT
+from infra.histories import THEIRS, Family, families, is_stream, of_each
 from infra.stored import envelope
 from models.domain.history import CHANGING, Changes, effective
 from models.domain.ownership import TELLING, Ownership, edges, names
@@ -31,9 +32,7 @@ AND NOT EXISTS (SELECT FROM set_aside s WHERE s.reader = '{PROJECTOR}' AND s.eve
 """
 """SQL on a row `j` of the journal: the views should hold it."""
 
-_READ_AS = {"event_id": "j.event_id::text", "customer": "j.customer::text", "digest": "NULL"}
-_SELECT = f"SELECT {', '.join(_READ_AS.get(name, f'j.{name}') for name in COLUMNS)} FROM journal j WHERE "
-_THEIRS = "j.customer = ANY(%(ids)s::uuid[]) AND "
+_THEIRS = f"{THEIRS} AND "
 _NOBODYS = "j.stream = ANY(%(streams)s) AND j.stream <> '' AND j.customer IS NULL AND "
 _CHANGES = [cls.WIRE for cls in CHANGING]
 _IN_ORDER = (

@@ -85,7 +85,7 @@ class Recorder:
                         occurred_at=occurred_at, known_at=None if by.origin == "live" else occurred_at,
                         actor=by.actor, cause=by.cause, stream=write.stream, customer=by.customer,
                         identifiers=tuple(value.ref for value in values), values=values,
-                        trace=tracing.current() or trace,
+                        trace=tracing.current() or trace, contact=getattr(event, "contact_id", None),
                     )
                 )  # fmt: skip
         item = Item(tuple(drafts), {write.stream: write.expected for write in writes if write.stream})

@@ -55,8 +55,11 @@ class Relay:
     Uncompressed: a subscriber with plain aiokafka could not read lz4 or zstd without another package.
     """
 
-    def __init__(self, engine: Engine, bootstrap: str, prefix: str, heart: Heart | None = None) -> None:
+    def __init__(
+        self, engine: Engine, bootstrap: str, prefix: str, heart: Heart | None = None, public_url: str = ""
+    ) -> None:
         self._engine, self._bootstrap, self._prefix = engine, bootstrap, prefix
+        self._public_url = public_url
         self._heart = heart or Heart()
         self._producer = _producer(bootstrap)
         self._topic = events_topic(prefix)
@@ -153,7 +156,7 @@ class Relay:
         try:
             while rows := _after(connection, position):
                 for row in rows:
-                    message = from_row(row)
+                    message = from_row(row, self._public_url)
                     for key in message.keys:
                         under_way.add(self._topic, key, message)
                     under_way.add(family_topic(self._prefix, message.family), message.keys[0], message)

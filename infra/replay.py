@@ -1,7 +1,8 @@
 """Reading the quarantine again after a fix: what is an event by now is recorded, and causes nothing."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
 
 from msgspec import Struct
 
@@ -35,11 +36,25 @@ class ReplayReport(Struct, frozen=True, kw_only=True):
     unreadable: int = 0
 
 
-def replay(workspace: Workspace, code: str | None = None) -> ReplayReport:
+Translate = Callable[[bytes, datetime], bytes | Rejected]
+"""What a door's own language was turned into when it came, from its bytes and its moment of arrival."""
+
+
+def as_it_is(raw: bytes, _: datetime) -> bytes:
+    """For what came in the gateway's own form."""
+    return raw
+
+
+def replay(
+    workspace: Workspace, code: str | None = None, *, translate: Translate = as_it_is,
+    others: Collection[str] = (),
+) -> ReplayReport:  # fmt: skip
     """Try every open entry again, or those of one code. Stopping it halfway and starting it anew is harmless.
 
     An entry is read as if it were the moment of its arrival, and known from then on; what an import says
     of its own times stands. An event that a reader of the journal could not take is given back to it.
+    `translate` knows other languages than the gateway's; entries of the sources `others` are left alone:
+    whoever kept them tries them again.
     Raises `Unavailable`, and `UnknownCode` before anything is tried.
     """
     if code is not None:
@@ -49,13 +64,15 @@ def replay(workspace: Workspace, code: str | None = None) -> ReplayReport:
     after = 0
     while entries := workspace.quarantine.open_entries(after=after, code=code, limit=CHUNK):
         after = entries[-1].id
+        entries = [entry for entry in entries if entry.source not in others]
         count["tried"] += len(entries)
         readable: list[tuple[Held, Pending]] = []
         for entry in entries:
             if entry.source.startswith(READER):
                 _give_back(workspace, entry, count, held)
                 continue
-            match workspace.intake.read(entry.raw, entry.received_at):
+            raw = translate(entry.raw, entry.received_at)
+            match raw if isinstance(raw, Rejected) else workspace.intake.read(raw, entry.received_at):
                 case Rejected(line=True):
                     count["unreadable"] += 1
                 case Rejected(code=still):

@@ -35,6 +35,9 @@ class Settings(BaseSettings):
     gateway_port: int = Field(default=8471, description="HTTP port of the gateway")
     api_port: int = Field(default=8470, description="HTTP port of the API")
     metrics_port: int = Field(default=0, description="Where worker and relay serve /metrics; 0: nowhere")
+    public_url: str = Field(
+        default="", description="Where others reach the API; events then name their schemas there"
+    )
     webhook_hosts: str = Field(
         default="",
         description="Hosts, separated by commas, that webhooks may go to whatever their addresses are",
@@ -63,6 +66,13 @@ class Settings(BaseSettings):
         if zone not in available_timezones():
             raise ValueError(f"{zone!r} is no time zone: write one like Europe/Berlin (TOUCHSTONE_ZONE)")
         return zone
+
+    @field_validator("public_url")
+    @classmethod
+    def _web_address(cls, url: str) -> str:
+        if url and not url.startswith(("https://", "http://")):
+            raise ValueError("write an address like https://api.example.com (TOUCHSTONE_PUBLIC_URL)")
+        return url.rstrip("/")
 
     @field_validator("region")
     @classmethod

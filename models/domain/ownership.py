@@ -105,8 +105,9 @@ class Ownership:
     def side(self, e: Envelope) -> str | None:
         """The customer id an event was shown under, before any merge; empty: nobody's, None: a person must say."""
         known = self.edges
-        if (told := known.assigned.get(e.event_id) or known.assigned.get(e.stream)) is not None:
-            return told
+        for subject in (e.event_id, e.stream, f"contact-{getattr(e.event, 'contact_id', '')}"):
+            if subject in known.assigned:
+                return known.assigned[subject]
         if isinstance(e.event, (IdentifierLinked, IdentifierBlocked)):
             return known.linked.get(e.event.identifier.key, e.customer)
         if isinstance(e.event, CustomersMerged):

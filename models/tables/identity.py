@@ -62,6 +62,15 @@ identity_proposal = Table(
     comment="Work for a person: two customers who may be one.",
 )
 
+given = Table(
+    "given",
+    workspace_metadata,
+    Column("event_id", UUID, primary_key=True),
+    Column("customer", UUID, nullable=False),
+    Index("given_customer", "customer"),
+    comment="Events recorded as nobody's that turned out to be somebody's: they are read with that one's.",
+)
+
 unassigned = Table(
     "unassigned",
     workspace_metadata,

@@ -39,10 +39,12 @@ journal = Table(
     Column("identifiers", LargeBinary, nullable=False),
     Column("data", LargeBinary, nullable=False),
     Column("trace", Text, nullable=True, comment="W3C traceparent of the request that brought it"),
+    Column("contact", Text, nullable=True, comment="the conversation it is a part of"),
     Index("journal_source", "source", "source_id", unique=True),
     Index("journal_stream", "stream", "revision", unique=True, postgresql_where=text("stream <> ''")),
     Index("journal_customer", "customer", "position", postgresql_where=text("customer IS NOT NULL")),
     Index("journal_event", "event_id", unique=True),
+    Index("journal_contact", "contact", "position", postgresql_where=text("contact IS NOT NULL")),
 )
 
 journal_head = Table(
@@ -57,8 +59,8 @@ journal_head = Table(
 WRITTEN = tuple(column.name for column in journal.columns)
 """In the order in which rows are written, and sent on."""
 
-COLUMNS = WRITTEN[:-1]
-"""What an envelope is made of: all but the trace, which no fold asks for."""
+COLUMNS = WRITTEN[:-2]
+"""What an envelope is made of: all but trace and contact, which no fold asks for."""
 
 NO_IDENTIFIERS = b"[]"
 """What the column `identifiers` holds for an event that names nobody."""

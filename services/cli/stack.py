@@ -124,6 +124,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "TOUCHSTONE_TOPIC_PREFIX": settings.topic_prefix, "TOUCHSTONE_GATEWAY_PORT": str(settings.gateway_port),
         "TOUCHSTONE_API_PORT": str(settings.api_port), "TOUCHSTONE_REGION": settings.region,
         "TOUCHSTONE_ZONE": settings.zone, "TOUCHSTONE_WEBHOOK_HOSTS": settings.webhook_hosts,
+        "TOUCHSTONE_PUBLIC_URL": settings.public_url,
     }  # fmt: skip
     if settings.workspace is not None:
         found["TOUCHSTONE_WORKSPACE"] = str(settings.workspace.resolve())

@@ -1,5 +1,6 @@
 """import, real-data, train, score, list, replay: work on a running workspace."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,6 +16,9 @@ from infra.replay import replay as replay_held
 from infra.settings import Settings
 from services.cli import running, serving
 from services.cli.running import console, fail, settings, workspace
+from services.gateway.connectors.again import tell_again
+from services.gateway.connectors.settings import ConnectorProblem, load_instances
+from services.gateway.segment import Dialect
 from services.importer.importing import import_file
 from services.importer.known import check_folder, render_checks
 from services.importer.mapping import MappingProblem, load_mapping, ready_mapping, ready_mappings
@@ -165,9 +169,17 @@ def replay(
     """Try what is in quarantine again, after a fix. What is taken now causes nothing: its origin is replay."""
     held = workspace()
     try:
-        report = replay_held(held, code or None)
+        asked = held.settings
+        instances = load_instances(asked.connectors, os.environ, region=asked.region)
+        dialect = Dialect(asked.sdk_issuer, asked.region)
+        report = replay_held(held, code or None, translate=dialect.again, others=instances.keys())
+        told = tell_again(held, instances) if not code else None
+    except ConnectorProblem as problem:
+        fail(str(problem))
     finally:
         held.close()
+    if told is not None and told.tried:
+        console.print(f"{told.tried:,} of connectors tried: {told.told:,} told, {told.held:,} still held")
     console.print(
         f"{report.tried:,} tried: {report.accepted:,} accepted, {report.duplicates:,} duplicates, "
         f"{report.refused:,} refused, {sum(report.held.values()):,} still held, {report.unreadable:,} lines of imports"

@@ -32,7 +32,9 @@ def main() -> None:
     heart = Heart.of_process()
     heart.beat_in_thread()
     keep_what_is_loaded()
-    Relay(workspace.engine, settings.kafka_bootstrap, settings.topic_prefix, heart).run(stop)
+    Relay(workspace.engine, settings.kafka_bootstrap, settings.topic_prefix, heart, settings.public_url).run(
+        stop
+    )
     workspace.close()
 
 

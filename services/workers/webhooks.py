@@ -36,7 +36,7 @@ def main() -> None:
 async def _run(workspace: Workspace, heart: Heart) -> None:
     settings = workspace.settings
     sender = Sender(
-        Turns(workspace.engine, workspace.vault, new_id()), Tail(workspace.engine),
+        Turns(workspace.engine, workspace.vault, new_id()), Tail(workspace.engine, settings.public_url),
         Post(allowed_hosts(settings.webhook_hosts)), workspace.clock, settings.topic_prefix, heart,
     )  # fmt: skip
     sending = asyncio.create_task(sender.run())

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from events import codec, registry, schema
-from events.compatibility import breaks
+from events.compatibility import ANEW, CHANGED, GONE, NARROWED, WIDENED, breaks
 
 PUBLISHED = json.loads(schema.documents()["case.opened.1.published.json"])
 
@@ -85,34 +85,45 @@ def _other_kind(body):
     body["properties"]["due_at"]["anyOf"][0] = {"type": "string"}
 
 
+def _patterned(body):
+    body["properties"]["case_id"]["pattern"] = "^[a-z]+$"
+
+
+def _other_pattern(body):
+    body["properties"]["reason"]["pattern"] = "^[a-z]+$"
+
+
 @pytest.mark.parametrize(
-    ("change", "field"),
+    ("change", "field", "cure"),
     [
-        (_removed, "reason"),
-        (_retyped, "reason"),
-        (_required, "colour"),
-        (_loosened, "reason"),
-        (_tightened, "severity"),
-        (_one_word_more, "severity"),
-        (_one_word_less, "severity"),
-        (_another_default, "severity"),
-        (_shorter, "case_id"),
-        (_nullable, "reason"),
-        (_other_kind, "due_at"),
+        (_removed, "reason", GONE),
+        (_retyped, "reason", CHANGED),
+        (_required, "colour", "give it a default"),
+        (_loosened, "reason", CHANGED),
+        (_tightened, "severity", "give it a default"),
+        (_one_word_more, "severity", WIDENED),
+        (_one_word_less, "severity", NARROWED),
+        (_another_default, "severity", CHANGED),
+        (_shorter, "case_id", NARROWED),
+        (_patterned, "case_id", NARROWED),
+        (_other_pattern, "reason", CHANGED),
+        (_nullable, "reason", WIDENED),
+        (_other_kind, "due_at", CHANGED),
     ],
-    ids=lambda value: getattr(value, "__name__", value),
+    ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_what_breaks_a_reader_is_found(change, field):
+def test_what_breaks_a_reader_is_found_and_one_sentence_says_what_to_do(change, field, cure):
     found = breaks(PUBLISHED, changed(change))
-    assert found
-    assert all(f"$.{field}" in one for one in found)
+    assert all(f"$.{field}" in one and ANEW in one for one in found)
+    assert any(cure in one for one in found)
 
 
 def test_a_change_inside_a_part_is_found():
     before = json.loads(schema.documents()["campaign.planned.1.published.json"])
     after = copy.deepcopy(before)
     del after["$defs"]["CampaignStep"]["properties"]["offer"]
-    assert breaks(before, after) == ["$.steps[].offer is gone"]
+    (found,) = breaks(before, after)
+    assert found.startswith("$.steps[].offer is gone: ")
 
 
 def _narrow(text):
@@ -134,10 +145,10 @@ def test_a_breaking_schema_does_not_replace_the_published_one(tmp_path):
 def test_a_type_that_vanished_or_went_back_is_found(tmp_path):
     (tmp_path / "parcel.weighed.1.published.json").write_text("{}")
     (tmp_path / "case.opened.2.published.json").write_text("{}")
-    assert schema.broken(tmp_path) == [
-        "case.opened.2.published.json: the schema went back to 1",
-        "parcel.weighed.1.published.json: the type is gone, but its events are in the journal for ever",
-    ]
+    back, gone = schema.broken(tmp_path)
+    assert back.startswith("case.opened.2.published.json: the schema went back to 1: ")
+    assert gone.startswith("parcel.weighed.1.published.json: the type is gone, but its events are in the journal")
+    assert "put it back under its old name" in gone
 
 
 def test_a_past_schema_needs_its_upcaster(monkeypatch, tmp_path):
@@ -148,6 +159,7 @@ def test_a_past_schema_needs_its_upcaster(monkeypatch, tmp_path):
     )  # fmt: skip
     monkeypatch.setitem(registry._BY_WIRE, "case.opened", raised)
     (tmp_path / "case.opened.1.published.json").write_text(json.dumps(PUBLISHED))
-    assert schema.broken(tmp_path) == ["case.opened.1.published.json: no upcaster from schema 1"]
+    (found,) = schema.broken(tmp_path)
+    assert found.startswith("case.opened.1.published.json: no upcaster from schema 1: write one")
     monkeypatch.setitem(codec._UPCASTERS, ("case.opened", 1), dict)
     assert schema.broken(tmp_path) == []

@@ -20,7 +20,7 @@ EXPRESSIONS = {rule["alert"]: rule["expr"] for rule in GROUP["rules"]}
 SCRAPED = yaml.safe_load((DEPLOY / "prometheus.yaml").read_text())["scrape_configs"]
 CODES = {*codes.DEFECTS, *codes.STRANGE, *codes.SENT}
 VALUES = {
-    "code": CODES, "why": set(WHY), "job": {one["job_name"] for one in SCRAPED}, "route": {"none"},
+    "code": CODES, "why": set(WHY), "job": {one["job_name"] for one in SCRAPED}, "route": {"none", "/v1/events"},
     "status": {str(status.value) for status in HTTPStatus},
 }  # fmt: skip
 NOT_FROM_OUTSIDE = {"schema_ahead", "schema_unknown"}

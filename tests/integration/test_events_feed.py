@@ -15,7 +15,7 @@ from sqlalchemy import event, select
 from infra import journal_page
 from infra.journal_page import Wanted, read_page
 from infra.journal_tail import KEPT, Tail
-from infra.messages import from_row
+from infra.messages import from_row, to_envelope
 from infra.workspace import open_workspace
 from models.errors import Refused
 from models.tables.journal import WRITTEN, journal
@@ -24,6 +24,7 @@ from tests.support.calling import caller, read
 from tests.support.clock import MONDAY
 from tests.support.receiving import serving
 from tests.support.sending import account, email, item, phone, purchase, send
+from tests.support.viewing import recorded
 
 KEY = {"Authorization": "Bearer test-key"}
 
@@ -45,10 +46,14 @@ def api(busy):
     return caller(busy)
 
 
-def messages(workspace):
+def rows(workspace):
     columns = [journal.c[name] for name in WRITTEN]
     with workspace.engine.connect() as connection:
-        return [from_row(row) for row in connection.execute(select(*columns).order_by(journal.c.position))]
+        return connection.execute(select(*columns).order_by(journal.c.position)).all()
+
+
+def messages(workspace):
+    return [from_row(row) for row in rows(workspace)]
 
 
 def positions(events):
@@ -340,3 +345,17 @@ def test_the_schema_of_every_event_is_served_by_its_type_and_number(api):
         Draft202012Validator(answer.json()).validate(one["data"])
     for name in ("touch.recorded/99", "touch.none/1", "../pyproject/1", "touch.recorded/0"):
         assert api.get(f"/v1/schemas/{name}").status_code in (404, 422)
+
+
+def test_where_the_api_has_a_public_address_events_name_their_schemas_there(busy, settings, clock):
+    public = open_workspace(settings.model_copy(update={"public_url": "https://api.example.com"}), clock)
+    served = caller(public)
+    for one in read(served, "/v1/events")["events"]:
+        path = one["dataschema"].removeprefix("https://api.example.com")
+        assert path == f"/v1/schemas/{one['type']}/1"
+        Draft202012Validator(read(served, path)).validate(one["data"])
+    public.close()
+    for envelope, row in zip(recorded(busy), rows(busy), strict=True):
+        for url in ("", "https://api.example.com"):
+            message = from_row(row, url)
+            assert to_envelope(message.value, message.headers) == envelope

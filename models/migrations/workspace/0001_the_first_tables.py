@@ -57,6 +57,14 @@ def upgrade() -> None:
         comment="One row an owner (a customer, or a stream of nobody's): the lock every fold takes.",
     )
     op.create_table(
+        "given",
+        sa.Column("event_id", sa.UUID(), nullable=False),
+        sa.Column("customer", sa.UUID(), nullable=False),
+        sa.PrimaryKeyConstraint("event_id"),
+        comment="Events recorded as nobody's that turned out to be somebody's: they are read with that one's.",
+    )
+    op.create_index("given_customer", "given", ["customer"], unique=False)
+    op.create_table(
         "identifier",
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("issuer", sa.Text(), nullable=False),
@@ -114,7 +122,15 @@ def upgrade() -> None:
         sa.Column(
             "trace", sa.Text(), nullable=True, comment="W3C traceparent of the request that brought it"
         ),
+        sa.Column("contact", sa.Text(), nullable=True, comment="the conversation it is a part of"),
         sa.PrimaryKeyConstraint("position"),
+    )
+    op.create_index(
+        "journal_contact",
+        "journal",
+        ["contact", "position"],
+        unique=False,
+        postgresql_where=sa.text("contact IS NOT NULL"),
     )
     op.create_index(
         "journal_customer",
@@ -424,12 +440,15 @@ def downgrade() -> None:
     op.drop_index("journal_source", table_name="journal")
     op.drop_index("journal_event", table_name="journal")
     op.drop_index("journal_customer", table_name="journal", postgresql_where=sa.text("customer IS NOT NULL"))
+    op.drop_index("journal_contact", table_name="journal", postgresql_where=sa.text("contact IS NOT NULL"))
     op.drop_table("journal")
     op.drop_index("identity_veto_other", table_name="identity_veto")
     op.drop_table("identity_veto")
     op.drop_table("identity_proposal")
     op.drop_index("identifier_customer", table_name="identifier")
     op.drop_table("identifier")
+    op.drop_index("given_customer", table_name="given")
+    op.drop_table("given")
     op.drop_table("fold_head")
     op.drop_index("customer_360_owner", table_name="customer_360")
     op.drop_table("customer_360")
