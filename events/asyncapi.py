@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from events import topics
+from events import customer_state, topics
 from events.registry import EventType
+from events.subscriber_rules import RULES
 
 Schema = dict[str, Any]
 
@@ -71,6 +72,15 @@ KEY: Schema = {
         "one of its partition."
     ),
 }
+STATE_HEADERS: dict[str, Schema] = {
+    name: HEADERS[name] for name in ("ce_specversion", "ce_source", "ce_time", "ts_position", "content-type")
+} | {
+    "ce_id": {**_TEXT, "description": "The customer's id, a colon, and the position."},
+    "ce_type": {"type": "string", "const": customer_state.WIRE},
+    "ce_subject": {**_TEXT, "description": "The customer."},
+    "ce_dataschema": {"type": "string", "const": customer_state.DATASCHEMA},
+}
+STATE_KEY: Schema = {"type": "string", "description": "The customer's id."}
 INTAKE_HEADERS: Schema = {
     "type": "object",
     "properties": {
@@ -110,6 +120,7 @@ ITEM: dict[str, Schema] = {
 
 _SHARED: Schema = {
     "Headers": {"type": "object", "properties": HEADERS, "required": ALWAYS},
+    "StateHeaders": {"type": "object", "properties": STATE_HEADERS, "required": sorted(STATE_HEADERS)},
     "IntakeHeaders": INTAKE_HEADERS,
     "InboundIdentifier": IDENTIFIER,
 }
@@ -120,6 +131,7 @@ def page(types: list[EventType], schemas: Schema) -> Schema:
     inward = [entry for entry in types if entry.door != "none"]
     messages = {entry.wire: _published(entry) for entry in types}
     messages |= {f"intake.{entry.wire}": _intake(entry) for entry in inward}
+    messages[customer_state.WIRE] = _state()
     return {
         "asyncapi": "3.0.0",
         "id": "urn:touchstone:events",
@@ -129,7 +141,7 @@ def page(types: list[EventType], schemas: Schema) -> Schema:
             "description": (
                 "Every touch a customer has with the company, on any channel, recorded once and readable "
                 "from the first event. Readers ignore fields they don't know; a change that would break "
-                "them has a new schema number."
+                f"them has a new schema number.\n\n{RULES}"
             ),
         },
         "defaultContentType": "application/json",
@@ -147,6 +159,7 @@ def page(types: list[EventType], schemas: Schema) -> Schema:
             "messages": messages,
             "messageBindings": {
                 "event": {"kafka": {"key": KEY, "bindingVersion": BINDING}},
+                "state": {"kafka": {"key": STATE_KEY, "bindingVersion": BINDING}},
                 "intake": {"kafka": {"key": INTAKE_KEY, "bindingVersion": BINDING}},
             },
         },
@@ -167,6 +180,12 @@ def _channels(types: list[EventType], inward: list[EventType]) -> Schema:
             f"Other systems hand events in here, of at most {EVENT_BYTES} bytes; kept {INTAKE_HOURS} hours.",
             {entry.wire: f"intake.{entry.wire}" for entry in inward},
             {"retention.ms": INTAKE_HOURS * 3_600_000},
+        ),
+        customer_state.NAME: _channel(
+            topics.state_topic(prefix),
+            "Where each customer stands now: the last message of a key counts, one without a value ends it.",
+            {customer_state.WIRE: customer_state.WIRE},
+            {"cleanup.policy": ["compact"]},
         ),
     }
     for family in _families(types):
@@ -199,7 +218,7 @@ def _channel(address: str, description: str, messages: dict[str, str], settings:
 def _operations(types: list[EventType]) -> Schema:
     """Said from our side: we send what others read, and receive what they hand in."""
     sends = {f"send_{name}": {"action": "send", "channel": {"$ref": f"#/channels/{name}"}}
-             for name in ["events", *_families(types)]}  # fmt: skip
+             for name in ["events", customer_state.NAME, *_families(types)]}  # fmt: skip
     return {**sends, "receive_intake": {"action": "receive", "channel": {"$ref": "#/channels/intake"}}}
 
 
@@ -216,6 +235,18 @@ def _published(entry: EventType) -> Schema:
         "headers": {"$ref": "#/components/schemas/Headers"},
         "payload": {"$ref": f"#/components/schemas/{entry.cls.__name__}"},
         "bindings": {"$ref": "#/components/messageBindings/event"},
+    }
+
+
+def _state() -> Schema:
+    return {
+        "name": customer_state.WIRE,
+        "title": (customer_state.CustomerState.__doc__ or "").strip(),
+        "summary": "A message without a value: merged into another, or erased.",
+        "contentType": "application/json",
+        "headers": {"$ref": "#/components/schemas/StateHeaders"},
+        "payload": {"$ref": "#/components/schemas/CustomerState"},
+        "bindings": {"$ref": "#/components/messageBindings/state"},
     }
 
 

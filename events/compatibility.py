@@ -89,7 +89,7 @@ def _cure(key: str, was: Any, now: Any) -> str:
             return NARROWED if now < was else WIDENED
         case "minLength" | "minimum" | "minItems" | "exclusiveMinimum", int() | float(), int() | float():
             return NARROWED if now > was else WIDENED
-        case ("type" | "format" | "default" | "const"), _, _:
+        case (("type" | "format" | "default" | "const"), _, _):
             return CHANGED
         case _, None, _:
             return NARROWED  # a rule where there was none

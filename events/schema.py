@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from events import codec, registry
+from events import codec, customer_state, registry
 from events.asyncapi import page
 from events.compatibility import Schema, breaks
 from events.envelope import Envelope
@@ -61,9 +61,15 @@ def envelope() -> Schema:
     return _document(Envelope, "urn:touchstone:envelope", PUBLISHED_PERSONAL)
 
 
+def state() -> Schema:
+    """What the compacted topic says of a customer."""
+    return _document(customer_state.CustomerState, customer_state.DATASCHEMA, PUBLISHED_PERSONAL)
+
+
 def documents() -> dict[str, str]:
     """Every file of the contract, by name; the same classes give the same bytes."""
     files: dict[str, Schema] = {"envelope.json": envelope(), "asyncapi.json": _asyncapi()}
+    files[customer_state.FILE] = state()
     for entry in registry.all_types():
         files[f"{entry.wire}.{entry.schema}.published.json"] = published(entry)
         if entry.door != "none":
@@ -109,6 +115,9 @@ def broken(folder: Path = FOLDER) -> list[str]:
 
 
 def _unkept(wire: str, schema: int, path: Path) -> list[str]:
+    if wire == customer_state.NAME:
+        today = schema == customer_state.SCHEMA
+        return breaks(json.loads(path.read_text()), state()) if today else []
     entry = registry.find(wire)
     if entry is None:
         return [f"the type is gone, but its events are in the journal for ever: {KEEP_TYPE}"]
@@ -173,7 +182,8 @@ def _accept_numbers(node: Any) -> Any:
 
 def _asyncapi() -> Schema:
     types = registry.all_types()
-    outward = _components([entry.cls for entry in types], "", PUBLISHED_PERSONAL)
+    classes = [*(entry.cls for entry in types), customer_state.CustomerState]
+    outward = _components(classes, "", PUBLISHED_PERSONAL)
     inward = _components(
         [entry.strict for entry in types if entry.door != "none"], "Inbound", INBOUND_PERSONAL
     )

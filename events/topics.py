@@ -1,4 +1,4 @@
-"""Where events are published: one ordered topic with everything, and a copy per family."""
+"""Where events are published: one ordered topic with everything, a copy per family, and where customers stand."""
 
 from events import registry
 
@@ -14,6 +14,11 @@ def events_topic(prefix: str) -> str:
 def intake_topic(prefix: str) -> str:
     """The topic on which other systems hand events in; kept 24 hours."""
     return f"{prefix}.intake"
+
+
+def state_topic(prefix: str) -> str:
+    """The compacted topic with one document for each customer: where they stand now."""
+    return f"{prefix}.customer-state"
 
 
 def family_topic(prefix: str, family: str) -> str:

@@ -146,11 +146,13 @@ def homes(family: Family, found: Owned) -> dict[str, str]:
     return {one: found.edges.root(one) for one in family.ids}
 
 
-def of_each(family: Family, events: Sequence[Envelope]) -> Mapping[str, list[Envelope]]:
+def of_each(
+    family: Family, events: Sequence[Envelope], known_at: datetime | None = None
+) -> Mapping[str, list[Envelope]]:
     """Owner → their events. Who was never joined with anybody needs no edges."""
     if len(family.ids) == 1:
         return {family.name: list(events)}
-    return sorted_out(family, events).histories
+    return sorted_out(family, events, known_at).histories
 
 
 def members(connection: Connection, owners: Collection[str]) -> dict[str, list[str]]:

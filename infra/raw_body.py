@@ -94,6 +94,30 @@ class RawBodies:
                 return found
             after = rows[-1]["key"]  # a page whose keys are all gone is not the end
 
+    def groups(self, source: str, *, after: str = "", since: datetime | None = None, limit: int = 500) -> list[str]:
+        """What a source's bodies belong to, in order; with `since`, where one was received then or later.
+
+        Empty when there are no more. Raises `Unavailable`.
+        """
+        query = (
+            select(raw_body.c.belongs_to).distinct()
+            .where(raw_body.c.source == source, raw_body.c.belongs_to > after)
+            .order_by(raw_body.c.belongs_to).limit(limit)
+        )  # fmt: skip
+        if since is not None:
+            query = query.where(raw_body.c.received_at >= since)
+        with unavailable(), self._engine.connect() as connection:
+            return list(connection.execute(query).scalars())
+
+    def of(self, source: str, groups: Collection[str]) -> list[RawBody]:
+        """All bodies of these calls, messages or persons, as they came. Raises `Unavailable`."""
+        query = (
+            select(raw_body).where(raw_body.c.source == source, among(raw_body.c.belongs_to, groups))
+            .order_by(raw_body.c.received_at, raw_body.c.key)
+        )  # fmt: skip
+        with unavailable(), self._engine.connect() as connection:
+            return self._open(connection.execute(query).mappings().all())
+
     def forget(self, source: str, source_ids: Collection[str]) -> int:
         """Delete whatever belongs to the same call, message or person as these events; how many bodies.
 

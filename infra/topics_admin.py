@@ -8,7 +8,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPa
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec, TopicMetadata
 
 from events import registry
-from events.topics import PARTITIONS, events_topic, family_topic, intake_topic
+from events.topics import PARTITIONS, events_topic, family_topic, intake_topic, state_topic
 from models.errors import Refused, Unavailable
 
 TIMEOUT = 15.0
@@ -50,12 +50,15 @@ def planned(prefix: str, replication: int = REPLICAS) -> list[TopicPlan]:
     }
     for_ever = {**shared, "retention.ms": "-1"}
     a_day = {**shared, "retention.ms": str(INTAKE_HOURS * 3_600_000)}
+    latest = {**for_ever, "cleanup.policy": "compact"}
     families = sorted({entry.family for entry in registry.all_types()})
     return [
         TopicPlan(events_topic(prefix), PARTITIONS, replication, for_ever,
                   "every event, in order within a key: the workers read it, and a subscriber can begin at the first"),
         TopicPlan(intake_topic(prefix), PARTITIONS, replication, a_day,
                   "what other systems hand in; once recorded it is in the journal, so a day of grace is enough"),
+        TopicPlan(state_topic(prefix), PARTITIONS, replication, latest,
+                  "where each customer stands now, to begin from without replaying all; the last of a key stays"),
         *(
             TopicPlan(family_topic(prefix, family), PARTITIONS, replication, for_ever,
                       f"a copy of the {family.replace('-', '_')} events, for subscribers who want no others")

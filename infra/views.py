@@ -62,8 +62,8 @@ class Views:
         self._engine = engine
         self._alone = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._stores = {one.name: ViewStore(one) for one in projections(rules, zone)}
-        # The views that are read at once; the timeline is read by the page.
-        self._whole = {name: store for name, store in self._stores.items() if name != "timeline"}
+        # The views that are read at once; timeline and contacts are read by the page.
+        self._whole = {name: one for name, one in self._stores.items() if name not in ("timeline", "contact")}
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

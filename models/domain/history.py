@@ -7,7 +7,7 @@ import msgspec
 
 from events import registry
 from events.envelope import Envelope
-from events.touch import TouchCorrected, TouchRecorded, TouchRetracted
+from events.touch import TouchCorrected, TouchRetracted
 
 CHANGING = (TouchCorrected, TouchRetracted)
 """Events that change what an earlier one said: after them, a fold starts anew."""
@@ -66,13 +66,13 @@ def _is_touch(envelope: Envelope) -> bool:
 
 
 def corrected(envelope: Envelope, correction: TouchCorrected) -> Envelope:
-    """The touch as it should have been recorded."""
-    if not isinstance(envelope.event, TouchRecorded):
+    """The touch, or the part of a contact, as it should have been recorded."""
+    if not _is_touch(envelope):
         return envelope
     said = {
         name: value
         for name in ("reason", "outcome", "confirmed", "channel", "direction")
-        if (value := getattr(correction, name)) is not None
+        if (value := getattr(correction, name)) is not None and hasattr(envelope.event, name)
     }
     event = msgspec.structs.replace(envelope.event, **said)
     at = correction.occurred_at or envelope.occurred_at

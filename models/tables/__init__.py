@@ -1,6 +1,8 @@
 """The tables of a workspace (SQLAlchemy Core, one MetaData) and, apart, those of the vault."""
 
 from models.tables import (
+    audit,
+    customer_state,
     generations,
     identity,
     journal,
@@ -8,6 +10,7 @@ from models.tables import (
     quarantine,
     raw_body,
     readers,
+    search,
     set_aside,
     views,
     webhook,
@@ -15,6 +18,6 @@ from models.tables import (
 from models.tables.base import vault_metadata, workspace_metadata
 
 __all__ = [
-    "generations", "identity", "journal", "lists", "quarantine", "raw_body", "readers", "set_aside", "vault_metadata",
-    "views", "webhook", "workspace_metadata",
+    "audit", "customer_state", "generations", "identity", "journal", "lists", "quarantine", "raw_body",
+    "readers", "search", "set_aside", "vault_metadata", "views", "webhook", "workspace_metadata",
 ]  # fmt: skip

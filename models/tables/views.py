@@ -22,6 +22,16 @@ timeline = Table(
     Index("timeline_owner", "owner", "occurred_at", "key"),
 )
 
+contact = Table(
+    "contact",
+    workspace_metadata,
+    Column("key", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+    Index("contact_owner", "owner", "started_at"),
+)
+
 customer_360 = Table(
     "customer_360",
     workspace_metadata,

@@ -9,6 +9,7 @@ from infra.telemetry import show_held
 from infra.views import Views
 from infra.workspace import Workspace
 from services.api import (
+    contact,
     customer,
     event,
     events_feed,
@@ -38,7 +39,7 @@ def create_app(workspace: Workspace, heart: Heart | None = None) -> FastAPI:
     app.add_middleware(Observed, service="api", heart=heart)
     problems.install(app)
     views = Views(workspace.engine, workspace.rules, workspace.settings.zone)
-    for subject in (search, customer, identity, timeline, pipeline, opportunity, event):
+    for subject in (search, customer, identity, contact, timeline, pipeline, opportunity, event):
         app.include_router(subject.router(workspace, views), dependencies=DOCUMENTED)
 
     for other in (events_feed, lists, quarantine, webhook):

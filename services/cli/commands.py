@@ -35,5 +35,6 @@ def register(app: typer.Typer) -> None:
     app.command(rich_help_panel="Look after")(operating.migrate)
     app.command(rich_help_panel="Look after")(operating.topics)
     app.command(rich_help_panel="Look after")(operating.worker)
+    app.command(rich_help_panel="Look after")(operating.state)
     app.command(rich_help_panel="Look after")(contract.catalogue)
     app.command(rich_help_panel="Look after")(contract.schemas)

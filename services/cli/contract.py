@@ -30,7 +30,10 @@ def schemas(
 ) -> None:
     """The generated contract: JSON Schemas and AsyncAPI. Without --write, says what is stale."""
     if write:
-        schema.write(schema.FOLDER)
+        try:
+            schema.write(schema.FOLDER)
+        except schema.ContractBroken as error:
+            fail(str(error))
         return
     stale = schema.stale(schema.FOLDER)
     for name in stale:

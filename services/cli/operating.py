@@ -1,14 +1,16 @@
-"""migrate, topics, worker: what an operator runs with servers of his own."""
+"""migrate, topics, worker, state: what an operator runs with servers of his own."""
 
 import signal
 import threading
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from events.topics import PARTITIONS
+from events.topics import PARTITIONS, state_topic
 from infra import policy_runner
+from infra import state_topic as state_topic_writer
 from infra.database import engine_for
 from infra.migrating import migrate as migrate_chain
 from infra.settings import Settings
@@ -17,9 +19,9 @@ from infra.telemetry import serve_metrics
 from infra.topics_admin import REPLICAS, create_topics, odd_topics, planned
 from services.cli import running
 from services.cli.running import console, fail
-from services.cli.stack import API, GATEWAY, INTAKE, RELAY, WEBHOOKS, WORKERS, environment
+from services.cli.stack import API, GATEWAY, INTAKE, RELAY, STATE, WEBHOOKS, WORKERS, environment
 
-ROLES = {one.name: one for one in (GATEWAY, API, RELAY, *WORKERS, INTAKE, WEBHOOKS)}
+ROLES = {one.name: one for one in (GATEWAY, API, RELAY, *WORKERS, INTAKE, STATE, WEBHOOKS)}
 
 Replication = Annotated[
     int | None,
@@ -103,9 +105,37 @@ def topics(
 def _show(prefix: str, replication: int) -> None:
     table = Table("topic", "partitions", "replicas", "in sync", "kept", "why", box=None)
     for plan in planned(prefix, replication):
-        kept = int(plan.settings["retention.ms"])
         table.add_row(
             plan.name, str(plan.partitions), str(plan.replication), plan.settings["min.insync.replicas"],
-            "for ever" if kept < 0 else f"{kept // 3_600_000} hours", plan.why,
+            _kept(plan.settings), plan.why,
         )  # fmt: skip
     console.print(table)
+
+
+def _kept(settings: Mapping[str, str]) -> str:
+    hours = int(settings["retention.ms"]) // 3_600_000
+    if settings["cleanup.policy"] == "compact":
+        return "the last of a key"
+    return "for ever" if hours < 0 else f"{hours} hours"
+
+
+def state(
+    refill: Annotated[
+        bool, typer.Option("--refill", help="Have every customer written again, the erased as gone.")
+    ] = False,
+) -> None:
+    """How far the topic with each customer's state has come, and, with --refill, write everybody anew."""
+    known = running.settings()
+    if not known.kafka_bootstrap:
+        fail("KAFKA_BOOTSTRAP is not set: without a broker there is no such topic")
+    engine = engine_for(known.database_url)
+    topic = state_topic(known.topic_prefix)
+    begun = state_topic_writer.refill(engine, known.topic_prefix) if refill else True
+    found = state_topic_writer.place_of(engine, known.topic_prefix)
+    engine.dispose()
+    if found is None or not begun:
+        console.print(f"{topic}: nothing is written yet; `touchstone worker state` fills it by itself")
+        return
+    position, filling, head = found
+    behind = f"{max(0, head - position):,} events behind the journal"
+    console.print(f"{topic}: {'is being filled' if filling else behind}")

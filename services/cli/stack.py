@@ -28,6 +28,7 @@ API = Spec("api", "services.api")
 WORKERS = [Spec(role, "services.workers", (role,)) for role in ("projector", "policies", "sweep")]
 RELAY = Spec("relay", "services.workers.relay")
 INTAKE = Spec("intake", "services.workers", ("intake",))
+STATE = Spec("state", "services.workers.customer_state")
 WEBHOOKS = Spec("webhooks", "services.workers.webhooks")
 READY_SECONDS = 60.0
 FIGURES_PORT = 8472
@@ -81,7 +82,7 @@ def start(settings: Settings, *, no_kafka: bool, say: Say) -> Stack:
             "gateway_port": _free(settings.gateway_port), "api_port": _free(settings.api_port),
         })  # fmt: skip
         _prepare(settings)
-        silent = _with_figures([*WORKERS, *([RELAY, INTAKE] if bootstrap else []), WEBHOOKS], settings)
+        silent = _with_figures([*WORKERS, *([RELAY, INTAKE, STATE] if bootstrap else []), WEBHOOKS], settings)
         supervisor = Supervisor([GATEWAY, API, *silent], var / "logs", environment(settings))
         servers = {"PostgreSQL": postgres, "Apache Kafka": kafka}
         keeper = Keeper({name: server for name, server in servers.items() if server is not None})

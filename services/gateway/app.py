@@ -10,7 +10,7 @@ from infra.observing import NO_TELEMETRY, Observed, add_operations
 from infra.security import key_of
 from infra.workspace import Workspace
 from models.errors import Unavailable
-from services.gateway import segment
+from services.gateway import cloudevents, segment
 from services.gateway.body import BadBody, read_items
 from services.gateway.connectors import routes as connectors
 from services.gateway.direct import DirectRoute
@@ -48,6 +48,7 @@ def create_app(workspace: Workspace, heart: Heart | None = None) -> FastAPI:
             openapi_extra={"requestBody": BODY_SCHEMA}, route_class_override=DirectRoute,
             dependencies=[Security(HTTPBearer(auto_error=False))],  # documents the key that `receive` asks for
         )  # fmt: skip
+    cloudevents.install(app, reception)
     segment.install(app, reception)
     connectors.install(app, reception)
     add_operations(

@@ -1,6 +1,6 @@
-"""The Kafka door: an agent that records what other systems put on the intake topic."""
+"""The Kafka door: an agent that records what other systems put on the intake topic: items, or CloudEvents."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from functools import partial
 from typing import Any
 
@@ -9,7 +9,7 @@ import structlog
 from faust.types import TP
 
 from events.topics import intake_topic
-from infra import tracing
+from infra import cloud_event_in, tracing
 from infra.attempts import MOST, Attempts
 from infra.clock import Clock
 from infra.door import Door
@@ -24,6 +24,8 @@ from services.workers import loops
 
 log = structlog.get_logger()
 NAME = "intake"
+
+Headers = Sequence[tuple[str, bytes]]
 
 
 def install(app: faust.App, workspace: Workspace, heart: Heart) -> None:
@@ -55,8 +57,7 @@ def install(app: faust.App, workspace: Workspace, heart: Heart) -> None:
         async for event in stream.events():
             watch.works(True)
             place = f"{event.message.partition}:{event.message.offset}"
-            trace = tracing.of_headers(event.message.headers or ())
-            await settle(taker, place, event.message.value or b"", trace)
+            await settle(taker, place, event.message.value or b"", _pairs(event.message.headers))
             watch.went_on(event.message.partition, event.message.offset + 1)
             watch.works(False)
 
@@ -71,24 +72,27 @@ class Taker:
         self._source = source
         """Of a message that does not say its own, so that whoever sent it can be found by its place."""
 
-    def take(self, place: str, message: bytes, trace: str | None = None) -> None:
-        """Take one message in. Raises `Unavailable`; then nothing was done."""
+    def take(self, place: str, message: bytes, headers: Headers = ()) -> None:
+        """Take one message in; its headers tell a CloudEvent. Raises `Unavailable`; then nothing was done."""
+        event = cloud_event_in.of_message(message, headers)
         if self._attempts.counts().get(place, 0) >= MOST:  # kept: until faust commits, it may come again
-            self._hold(place, message, "hung", "taking it in did not come to an end")
+            self._hold(place, event or message, "hung", "taking it in did not come to an end")
         else:
-            self._receive(place, message, trace)
+            self._receive(place, event or message, tracing.of_headers(headers), is_cloud_event=event is not None)
 
     def done_before(self, places: Mapping[int, int]) -> None:
         """Forget the attempts of what lies before these offsets: it never comes again."""
         tried = {one: tuple(map(int, one.split(":"))) for one in self._attempts.counts()}
         self._attempts.forget([one for one, (part, at) in tried.items() if at < places.get(part, 0)])
 
-    def _receive(self, place: str, message: bytes, trace: str | None) -> None:
+    def _receive(self, place: str, message: bytes, trace: str | None, *, is_cloud_event: bool) -> None:
         self._heart.handle(place)
         try:
             now = self._clock.now()
             with tracing.span("receive", trace):
-                read = self._door.read([message], now)
+                read = self._door.read([cloud_event_in.translate(message) if is_cloud_event else message], now)
+            if is_cloud_event:
+                read = [cloud_event_in.in_their_terms(one, message) for one in read]
             if isinstance(read[0], Rejected) and not read[0].source:
                 read[0].source, read[0].source_id = self._source, place
             self._heart.wait()
@@ -112,6 +116,12 @@ class Taker:
         self._door.hold(Rejected(code, path, detail, message, self._source, place))
 
 
-async def settle(taker: Taker, place: str, message: bytes, trace: str | None = None) -> None:
+def _pairs(headers: Any) -> Headers:
+    """Headers as faust has them, a list or a mapping; one without a value says nothing."""
+    found = headers.items() if isinstance(headers, Mapping) else headers or ()
+    return tuple((name, value) for name, value in found if value is not None)
+
+
+async def settle(taker: Taker, place: str, message: bytes, headers: Headers = ()) -> None:
     """Give a message its verdict; while the journal does not answer, wait with it in hand."""
-    await loops.patiently(partial(taker.take, place, message, trace))
+    await loops.patiently(partial(taker.take, place, message, headers))

@@ -147,7 +147,9 @@ def test_a_type_that_vanished_or_went_back_is_found(tmp_path):
     (tmp_path / "case.opened.2.published.json").write_text("{}")
     back, gone = schema.broken(tmp_path)
     assert back.startswith("case.opened.2.published.json: the schema went back to 1: ")
-    assert gone.startswith("parcel.weighed.1.published.json: the type is gone, but its events are in the journal")
+    assert gone.startswith(
+        "parcel.weighed.1.published.json: the type is gone, but its events are in the journal"
+    )
     assert "put it back under its old name" in gone
 
 

@@ -23,3 +23,6 @@ CONNECTORS: dict[str, Connector] = {
         wechat.CONNECTOR,
     )
 }
+
+BY_LINE = frozenset({asterisk_cdr.CONNECTOR.kind, asterisk_queue_log.CONNECTOR.kind})
+"""Kinds that write a file, an event a line: it can be followed, and imported when it is whole."""

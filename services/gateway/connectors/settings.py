@@ -8,7 +8,7 @@ secrets = { auth_token = "env:TWILIO_AUTH_TOKEN" }
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from zoneinfo import available_timezones
@@ -49,24 +49,39 @@ def load_instances(path: Path | None, environment: Mapping[str, str], *, region:
 
     `region` is that of phones without a country code, where an instance does not say its own.
     """
+    found, problems = examine(path, environment, region=region)
+    if problems:
+        raise ConnectorProblem(problems[0])
+    return found
+
+
+def examine(
+    path: Path | None, environment: Mapping[str, str], *, region: str
+) -> tuple[Configured, Sequence[str]]:
+    """The instances that can be used, and a sentence for each mistake in the file."""
     if path is None:
-        return {}
+        return {}, ()
     try:
         entries = msgspec.convert(tomllib.loads(path.read_text()), _File).connector
     except OSError:
-        raise ConnectorProblem(f"{path} can't be read: TOUCHSTONE_CONNECTORS names the file") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConnectorProblem(f"{path} is no TOML: {str(error).partition(': ')[0]}") from None
+        return {}, (f"{path} can't be read: TOUCHSTONE_CONNECTORS names the file",)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return {}, (f"{path} is no TOML: {str(error).partition(': ')[0]}",)
     except msgspec.ValidationError as error:
-        raise ConnectorProblem(f"{path}: {error}") from None
+        return {}, (f"{path}: {error}",)
     found: Configured = {}
+    problems: list[str] = []
     for entry in entries:
         if entry.name in found:
-            raise ConnectorProblem(
+            problems.append(
                 f"{path}: two instances are called {entry.name}: each needs a name of its own"
             )
-        found[entry.name] = _checked(entry, environment, region)
-    return found
+            continue
+        try:
+            found[entry.name] = _checked(entry, environment, region)
+        except ConnectorProblem as problem:
+            problems.append(str(problem))
+    return found, problems
 
 
 def _checked(entry: _Entry, environment: Mapping[str, str], region: str) -> tuple[Connector, Instance]:

@@ -98,10 +98,7 @@ class Tail:
             if not line.endswith(b"\n"):
                 break
             self._file = self._file or self._name(line)
-            for part in self._connector.split(line, "text/plain"):
-                place = f"{self._file}.{self._offset}"
-                known = part.key if part.key.startswith(UNREAD) else f"{part.key.partition('/')[0]}/{place}"
-                parts.append(Part(known, part.raw))
+            parts += parts_of(line, self._connector, f"{self._file}.{self._offset}")
             self._offset += len(line)
         return parts
 
@@ -134,9 +131,21 @@ class Tail:
         self._file, self._offset = "", 0
 
     def _name(self, first: bytes) -> str:
-        """A file is known by its first line; by what of it names nobody."""
-        parts = self._connector.split(first, "text/plain") if first.endswith(b"\n") else []
-        return digest(parts[0].key.encode()) if parts else ""
+        return name_of(first, self._connector) if first.endswith(b"\n") else ""
+
+
+def name_of(first: bytes, connector: Connector) -> str:
+    """A file is known by its first line, by what of it names nobody; empty for an empty line."""
+    parts = connector.split(first, "text/plain")
+    return digest(parts[0].key.encode()) if parts else ""
+
+
+def parts_of(line: bytes, connector: Connector, place: str) -> list[Part]:
+    """A line's parts, each known by the line's place in its file: so it has one key, followed or imported."""
+    return [
+        one if one.key.startswith(UNREAD) else Part(f"{one.key.partition('/')[0]}/{place}", one.raw)
+        for one in connector.split(line, "text/plain")
+    ]
 
 
 class Follower:

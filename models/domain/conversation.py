@@ -1,0 +1,249 @@
+"""One contact out of its raw parts: legs, and how long it waited, rang, was talked, held and wrapped up.
+
+Parts come in any order and more than once, and many sources know whole seconds only. So a contact keeps its parts
+and is told anew from all of them, sorted by time and, at one instant, by what comes first in any conversation.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from events.envelope import Envelope
+from models.domain.contact import converses
+from models.domain.contact_part import RANK, Part, contact_of, part_of, same
+
+Ended = Literal[
+    "", "hung_up", "abandoned", "transferred", "timeout", "key", "full", "callback", "voicemail", "unknown"
+]
+"""How a leg ended; empty while it lasts."""
+
+
+class Leg(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One stretch of a contact with one queue and, once it was answered, one agent or bot. Times are seconds."""
+
+    began_at: datetime
+    queue: str = ""
+    agent: str = ""
+    team: str = ""
+    bot: bool = False
+    queued: bool = False
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    ended: Ended = ""
+    wait: float = 0.0
+    ring: float = 0.0
+    talk: float = 0.0
+    hold: float = 0.0
+    wrap_up: float = 0.0
+
+
+class Conversation(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A contact: what it was about, how it went, leg by leg. `parts` are what it is told from."""
+
+    contact_id: str
+    started_at: datetime
+    channel: str = "unknown"
+    direction: str = "unknown"
+    ended_at: datetime | None = None
+    reason: str = ""
+    outcome: str = "unknown"
+    confirmed: bool | None = None
+    outside: str = ""
+    legs: tuple[Leg, ...] = ()
+    messages: int = 0
+    callback_at: datetime | None = None
+    callback_asked: bool = False
+    handed_to: str = ""
+    parts: tuple[Part, ...] = ()
+
+    def seconds(self, what: Literal["wait", "ring", "talk", "hold", "wrap_up"]) -> float:
+        """The sum over all legs."""
+        return sum(getattr(leg, what) for leg in self.legs)
+
+    @property
+    def answered(self) -> bool:
+        """Did a person answer?"""
+        return any(leg.answered_at is not None and not leg.bot for leg in self.legs)
+
+
+def fold(state: Conversation | None, envelope: Envelope) -> Conversation | None:
+    """The contact after one more of its parts, in whatever order they come; None while none is known."""
+    part = part_of(envelope)
+    known = state.parts if state else ()
+    if any(same(part, one) for one in known):
+        return state
+    parts = tuple(sorted((*known, part), key=lambda one: (one.at, RANK[one.kind], one.event_id)))
+    return tell(contact_of(envelope), parts)
+
+
+def tell(contact_id: str, parts: tuple[Part, ...]) -> Conversation:
+    """The contact that these parts, in order, tell of."""
+    teller = _Teller()
+    for _, instant in groupby(parts, key=lambda part: part.at):
+        together = list(instant)
+        if teller.goes_on:  # what ends a leg comes before what begins the next at the same instant
+            together.sort(key=lambda part: part.kind not in ("transferred", "left_queue"))
+        for part in together:
+            teller.take(part)
+    return teller.told(contact_id, parts)
+
+
+def counts(contact: Conversation) -> bool:
+    """Is it a contact in the figures? A test call is not, nor a message that asks for no answer."""
+    return not contact.outside and converses(contact.channel, contact.direction)  # type: ignore[arg-type]
+
+
+class _Teller:
+    """Goes through the parts of one contact once."""
+
+    def __init__(self) -> None:
+        self.legs: list[Leg] = []
+        self.said: dict[str, object] = {}
+        self.first: datetime | None = None
+        self.ended_at: datetime | None = None
+        self.messages = 0
+
+    @property
+    def goes_on(self) -> bool:
+        """Is there a leg that has not ended?"""
+        return bool(self.legs) and not self.legs[-1].ended
+
+    def take(self, part: Part) -> None:
+        """Take the next part in."""
+        self.first = self.first or part.at
+        self._hear(part)
+        match part.kind:
+            case "queued":
+                self._begin(part, queued=True)
+            case "rang":
+                self._last(part, ring=self._now(part).ring + (part.ring or 0.0))
+            case "answered":
+                self._answer(part)
+            case "held":
+                self._last(part, hold=self._now(part).hold + (part.hold or 0.0))
+            case "transferred":
+                self._end(part, "transferred")
+                self.legs.append(Leg(began_at=part.at, queue=part.queue, agent=part.agent, team=part.team,
+                                     queued=bool(part.queue)))  # fmt: skip
+            case "left_queue":
+                self._end(part, part.how or "unknown")
+            case "ended":
+                self.ended_at = part.at
+                if self.legs:
+                    self._end(part, "hung_up" if self.legs[-1].answered_at else "abandoned")
+            case "wrapped_up":
+                self._wrap_up(part)
+            case "touch":
+                self._touch(part)
+
+    def _hear(self, part: Part) -> None:
+        for name in ("channel", "direction", "reason", "outcome", "outside"):
+            if (value := getattr(part, name)) not in ("", "unknown"):
+                self.said[name] = value
+        if part.confirmed is not None:
+            self.said["confirmed"] = part.confirmed
+        if part.kind == "callback_asked":
+            self.said |= {"callback_asked": True, "callback_at": part.due_at}
+        if part.kind == "handed_over":
+            self.said["handed_to"] = part.to
+
+    def _now(self, part: Part) -> Leg:
+        """The leg that goes on; a part that comes out of nowhere begins one."""
+        if not self.legs or self.legs[-1].ended:
+            self.legs.append(Leg(began_at=part.at))
+        return self.legs[-1]
+
+    def _last(self, part: Part, **said: object) -> None:
+        self.legs[-1] = msgspec.structs.replace(self._now(part), **said)
+
+    def _begin(self, part: Part, *, queued: bool) -> None:
+        """A transfer to somewhere begins a leg, and the queue there does not begin another."""
+        now = self.legs[-1] if self.legs else None
+        if now and not now.ended and now.answered_at is None and now.queue in ("", part.queue):
+            self.legs[-1] = msgspec.structs.replace(now, queue=part.queue, queued=queued)
+            return
+        if now and not now.ended:
+            self._end(part, "transferred")
+        self.legs.append(Leg(began_at=part.at, queue=part.queue, queued=queued))
+
+    def _answer(self, part: Part) -> None:
+        now = self._now(part)
+        if now.answered_at is not None:  # another agent took over without a word of a transfer
+            if now.agent == part.agent and now.bot == part.bot:
+                return
+            self._end(part, "transferred")
+            now = self._now(part)
+        waited = part.wait
+        if waited is None:
+            waited = _between(now.began_at, part.at) if now.queued else now.ring
+        self._last(part, answered_at=part.at, agent=part.agent or now.agent, team=part.team or now.team,
+                   bot=part.bot, wait=waited)  # fmt: skip
+
+    def _end(self, part: Part, how: str) -> None:
+        if not self.legs or self.legs[-1].ended:
+            return
+        now = self.legs[-1]
+        said: dict[str, object] = {"ended_at": part.at, "ended": how}
+        if now.answered_at is None:
+            waited = part.wait if part.wait is not None else _between(now.began_at, part.at)
+            said["wait"] = waited if now.queued else now.wait
+        else:
+            before = sum(leg.talk for leg in self.legs[:-1])
+            talked = _between(now.answered_at, part.at) - now.hold
+            said["talk"] = max(0.0, part.talk - before if part.talk is not None else talked)
+        self._last(part, **said)
+
+    def _wrap_up(self, part: Part) -> None:
+        """The work after the talk belongs to whoever talked last."""
+        answered = [at for at, leg in enumerate(self.legs) if leg.answered_at is not None]
+        if answered and part.wrap_up is not None:
+            at = answered[-1]
+            self.legs[at] = msgspec.structs.replace(self.legs[at], wrap_up=part.wrap_up)
+
+    def _touch(self, part: Part) -> None:
+        """A touch tells a contact whole, or is one message of it."""
+        if part.said:
+            self.messages += 1
+        told = (part.queue, part.agent, part.wait, part.ring, part.talk, part.hold, part.wrap_up)
+        if not any(one not in ("", None) for one in told) and not part.bot:
+            return
+        if any(leg.answered_at and leg.agent == part.agent for leg in self.legs) and part.talk is None:
+            return
+        waited = part.wait or 0.0
+        answered = part.talk is not None or bool(part.agent) or part.bot
+        whole = sum(one or 0.0 for one in (part.talk, part.hold))
+        self.legs.append(
+            Leg(
+                began_at=part.at, queue=part.queue, agent=part.agent, team=part.team, bot=part.bot,
+                queued=bool(part.queue), answered_at=part.at + timedelta(seconds=waited) if answered else None,
+                ended_at=part.at + timedelta(seconds=waited + whole),
+                ended="hung_up" if answered else "abandoned", wait=waited, ring=part.ring or 0.0,
+                talk=part.talk or 0.0, hold=part.hold or 0.0, wrap_up=part.wrap_up or 0.0,
+            )
+        )  # fmt: skip
+
+    def told(self, contact_id: str, parts: tuple[Part, ...]) -> Conversation:
+        assert self.first is not None
+        return Conversation(
+            contact_id=contact_id, started_at=self.first, ended_at=self.ended_at, legs=tuple(self.legs),
+            messages=self.messages, parts=parts, **self.said,  # type: ignore[arg-type]
+        )  # fmt: skip
+
+
+def _between(begin: datetime, end: datetime) -> float:
+    return max(0.0, (end - begin).total_seconds())
+
+
+def of(events: Iterable[Envelope]) -> dict[str, Conversation]:
+    """The contacts that these events are parts of, by id."""
+    found: dict[str, Conversation] = {}
+    for envelope in events:
+        if contact := contact_of(envelope):
+            told = fold(found.get(contact), envelope)
+            if told is not None:
+                found[contact] = told
+    return found

@@ -1,0 +1,147 @@
+"""One contact out of its parts: whatever order they come in, and however often."""
+
+from datetime import timedelta
+from itertools import count
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events.contact import (
+    ContactAnswered,
+    ContactCallbackAsked,
+    ContactEnded,
+    ContactHeld,
+    ContactLeftQueue,
+    ContactQueued,
+    ContactRang,
+    ContactStarted,
+    ContactTransferred,
+    ContactWrappedUp,
+)
+from events.touch import TouchRecorded
+from models.domain.conversation import counts, of
+from tests.support.clock import MONDAY
+from tests.support.spec import happened
+
+_numbers = count()
+
+
+def part(event, seconds):
+    """Something said of the contact, so many seconds after its start."""
+    return happened(event, MONDAY + timedelta(seconds=seconds), f"event {next(_numbers):04}", customer="c")
+
+
+def call(**more):
+    return part(ContactStarted(contact_id="c", channel="voice", direction="inbound", **more), 0)
+
+
+def queued(seconds, queue="billing"):
+    return part(ContactQueued(contact_id="c", queue=queue), seconds)
+
+
+def answered(seconds, agent="ann", **more):
+    return part(ContactAnswered(contact_id="c", agent=agent, **more), seconds)
+
+
+def ended(seconds, **more):
+    return part(ContactEnded(contact_id="c", **more), seconds)
+
+
+TRANSFERRED = [
+    call(), queued(5), part(ContactRang(contact_id="c", agent="ann", seconds=4), 25), answered(30),
+    part(ContactHeld(contact_id="c", seconds=20), 90),
+    part(ContactTransferred(contact_id="c", to_queue="experts"), 100), queued(100, "experts"),
+    answered(115, "bob"), ended(175, outcome="resolved"),
+    part(ContactWrappedUp(contact_id="c", reason="billing.dispute", confirmed=True, seconds=12), 190),
+]  # fmt: skip
+
+
+def told(*parts):
+    return of(parts)["c"]
+
+
+def test_a_transferred_call_is_one_contact_with_two_legs():
+    contact = told(*TRANSFERRED)
+    first, second = contact.legs
+    assert (first.queue, first.agent, first.ended) == ("billing", "ann", "transferred")
+    assert (first.wait, first.ring, first.talk, first.hold) == (25, 4, 50, 20)
+    assert (second.queue, second.agent, second.ended) == ("experts", "bob", "hung_up")
+    assert (second.wait, second.talk, second.wrap_up) == (15, 60, 12)
+    assert (contact.seconds("wait"), contact.seconds("talk"), contact.seconds("wrap_up")) == (40, 110, 12)
+    assert (contact.reason, contact.outcome, contact.confirmed) == ("billing.dispute", "resolved", True)
+    assert contact.answered
+    assert counts(contact)
+
+
+@given(st.permutations(TRANSFERRED), st.lists(st.sampled_from(TRANSFERRED), max_size=4))
+def test_the_order_and_the_repeats_of_call_backs_do_not_matter(parts, repeats):
+    assert told(*parts, *repeats) == told(*TRANSFERRED)
+
+
+def test_an_abandoned_call_waited_and_was_never_talked():
+    contact = told(call(), queued(5), ended(47, outcome="abandoned"))
+    [leg] = contact.legs
+    assert (leg.wait, leg.talk, leg.ended, contact.answered) == (42, 0, "abandoned", False)
+
+
+def test_what_the_switch_counted_itself_stands():
+    contact = told(call(), queued(5), answered(30, wait_seconds=24.5), ended(175, talk_seconds=140.2))
+    assert (contact.legs[0].wait, contact.legs[0].talk) == (24.5, 140.2)
+
+
+def test_answered_straight_away_it_waited_only_while_it_rang():
+    contact = told(call(), part(ContactRang(contact_id="c", seconds=6), 6), answered(6), ended(66))
+    assert (contact.seconds("wait"), contact.seconds("talk")) == (6, 60)
+
+
+def test_whoever_leaves_a_queue_for_another_waits_twice():
+    left = part(ContactLeftQueue(contact_id="c", queue="billing", how="timeout", wait_seconds=60), 65)
+    contact = told(call(), queued(5), left, queued(65, "overflow"), answered(75), ended(100))
+    assert [(leg.queue, leg.wait, leg.ended) for leg in contact.legs] == [
+        ("billing", 60, "timeout"), ("overflow", 10, "hung_up"),
+    ]  # fmt: skip
+
+
+def test_a_bot_before_the_person_is_a_leg_of_its_own():
+    bot = part(ContactAnswered(contact_id="c", bot=True), 1)
+    contact = told(
+        call(), bot, part(ContactTransferred(contact_id="c", to_queue="billing"), 31), answered(41), ended(61)
+    )
+    assert [(leg.bot, leg.talk) for leg in contact.legs] == [(True, 30), (False, 20)]
+    assert contact.answered
+
+
+def test_started_twice_the_earliest_counts_and_wrapped_up_twice_the_last():
+    again = part(ContactStarted(contact_id="c", channel="voice", direction="inbound"), 3)
+    wraps = [
+        part(ContactWrappedUp(contact_id="c", reason=reason, seconds=9), at)
+        for at, reason in ((70, "a"), (80, "b"))
+    ]
+    contact = told(again, call(), answered(5), ended(65), *wraps)
+    assert (contact.started_at, contact.reason, contact.seconds("wrap_up")) == (MONDAY, "b", 9)
+
+
+def test_a_touch_that_tells_a_call_whole_is_one_leg():
+    touch = TouchRecorded(
+        channel="voice", direction="inbound", queue="billing", agent="ann", wait_seconds=12, talk_seconds=184,
+        wrap_up_seconds=7, outcome="unresolved",
+    )  # fmt: skip
+    [contact] = of([part(touch, 0)]).values()
+    [leg] = contact.legs
+    assert (leg.wait, leg.talk, leg.wrap_up, leg.answered_at) == (12, 184, 7, MONDAY + timedelta(seconds=12))
+
+
+def test_a_page_view_is_no_contact():
+    assert of([part(TouchRecorded(channel="web"), 0)]) == {}
+
+
+@pytest.mark.parametrize("outside", ["test", "phantom"])
+def test_a_test_call_is_told_and_not_counted(outside):
+    assert not counts(told(call(outside=outside)))
+
+
+def test_a_call_back_that_was_asked_for_stands():
+    asked = part(ContactCallbackAsked(contact_id="c", at=MONDAY + timedelta(hours=2)), 20)
+    contact = told(call(), queued(5), asked)
+    assert (contact.callback_asked, contact.callback_at) == (True, MONDAY + timedelta(hours=2))
