@@ -7,7 +7,7 @@ from msgspec import Meta
 from events.envelope import Event
 from events.personal import Personal
 from events.registry import event
-from events.vocabulary import Code, Name
+from events.vocabulary import Code, Count, Moment, Name
 
 MonthDay = Annotated[str, Meta(pattern=r"^\d\d-\d\d(?!\n)$", description="Month and day of a birthday.")]
 
@@ -35,3 +35,17 @@ class CustomerErased(Event):
 
     customer: Name
     asked_by: Name
+
+
+@event("customer.erasure_certified", by="the job that erases", category="customer", key="customer")
+class ErasureCertified(Event):
+    """A customer was forgotten: how many keys and identifiers were deleted, and until when archives hold them.
+
+    It is told again (`run`) where something of theirs came late, or a backup of the vault was restored.
+    """
+
+    customer: Name
+    keys: Count
+    identifiers: Count
+    archives_until: Moment
+    run: Count = 1

@@ -162,6 +162,7 @@ class _Section:
         customer = self._survivors.get(draft.customer, draft.customer)
         if draft.contact and not customer and not draft.identifiers:
             draft.identifiers = self._parts.identifiers(draft.contact)
+            customer = self._parts.erased(draft.contact)
         if not customer and draft.identifiers:
             found = self._register.recognise(draft.identifiers, self._position + 1, new_id)
             customer, learnt = found.customer, found.learnt

@@ -15,6 +15,7 @@ from infra.database import unavailable
 from infra.standing import CHUNK, Standing, Standings, reachable
 from infra.stored import read
 from infra.workspace import Workspace
+from models.domain.identity import Key
 from models.domain.lifecycle import StageEntry
 from models.domain.permission import Reachable
 from models.domain.target_list import STAGES, Candidate
@@ -80,6 +81,7 @@ def _seen(
 ) -> tuple[list[_Seen], int]:
     standings = Standings(connection, workspace.rules, workspace.settings.zone)
     seen: list[_Seen] = []
+    suppressed = standings.suppressed()
     position = 0
     for chunk in standings.at(moment, _population(connection, workspace, issuer)):
         position = max([position, *(one.position for one in chunk)])
@@ -87,7 +89,7 @@ def _seen(
         seen += [
             found
             for one in chunk
-            if _named_by(one, issuer) and (found := _as_seen(one, purpose, moment, complaints))
+            if _named_by(one, issuer) and (found := _as_seen(one, purpose, moment, complaints, suppressed))
         ]
     return seen, position
 
@@ -103,14 +105,18 @@ def _named_by(one: Standing, issuer: str | None) -> bool:
 
 
 def _as_seen(
-    one: Standing, purpose: ListPurpose, moment: datetime, complaints: Collection[str]
+    one: Standing,
+    purpose: ListPurpose,
+    moment: datetime,
+    complaints: Collection[str],
+    suppressed: Collection[Key],
 ) -> _Seen | None:
     entry, churn = one.lifecycle.now, one.view.churn
     if entry is None or entry.stage not in STAGES[purpose]:
         return None
     return _Seen(
         customer=one.customer, entry=entry, last_because=one.lifecycle.last_because,
-        reachable=reachable(one, complaints), value=one.view.value,
+        reachable=reachable(one, complaints, suppressed), value=one.view.value,
         holdings=tuple(one.view.holdings.values()),
         churn=churn if churn and churn.as_of <= moment else None,
     )  # fmt: skip

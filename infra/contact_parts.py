@@ -19,8 +19,9 @@ from models.tables.journal import NO_IDENTIFIERS
 _refs = msgspec.json.Decoder(tuple[IdentifierRef, ...])
 
 _NAMED = (
-    "SELECT k.contact, j.identifiers FROM unnest(%(contacts)s::text[]) AS k(contact) CROSS JOIN LATERAL "
-    "(SELECT identifiers FROM journal WHERE contact = k.contact AND customer IS NOT NULL "
+    "SELECT k.contact, j.identifiers, CASE WHEN EXISTS (SELECT FROM erasure e WHERE e.customer = j.customer) "
+    "THEN j.customer::text END FROM unnest(%(contacts)s::text[]) AS k(contact) CROSS JOIN LATERAL "
+    "(SELECT identifiers, customer FROM journal WHERE contact = k.contact AND customer IS NOT NULL "
     f"AND identifiers <> '{NO_IDENTIFIERS.decode()}'::bytea ORDER BY position DESC LIMIT 1) AS j"
 )
 _ORPHANS = (
@@ -36,6 +37,7 @@ class ContactParts:
         named = {"contacts": sorted(contacts)}
         self._found = (ask(_NAMED, named), ask(_ORPHANS, named)) if contacts else None
         self._identifiers: dict[str, tuple[IdentifierRef, ...]] = {}
+        self._erased: dict[str, str] = {}
         self._orphans: dict[str, list[str]] = {}
         self._given: list[tuple[str, str]] = []
 
@@ -43,13 +45,21 @@ class ContactParts:
         """Read what was asked for; the questions were put together with others."""
         if self._found is not None:
             named, orphans = self._found
-            self._identifiers = {contact: _refs.decode(bytes(refs)) for contact, refs in named.fetchall()}
+            for contact, refs, erased in named.fetchall():
+                if erased is None:
+                    self._identifiers[contact] = _refs.decode(bytes(refs))
+                else:
+                    self._erased[contact] = erased
             for contact, event_id in orphans.fetchall():
                 self._orphans.setdefault(contact, []).append(event_id)
 
     def identifiers(self, contact: str) -> tuple[IdentifierRef, ...]:
         """By what the contact's customer is known, as far as any part has said."""
         return self._identifiers.get(contact, ())
+
+    def erased(self, contact: str) -> str:
+        """The customer of a contact who was forgotten since: what comes late is forgotten too. Empty otherwise."""
+        return self._erased.get(contact, "")
 
     def recorded(self, contact: str, event_id: str, customer: str, refs: tuple[IdentifierRef, ...]) -> None:
         """A part was recorded, for this customer or for nobody."""

@@ -136,7 +136,8 @@ def _places(connection: Connection, found: Sequence[Family], upto: int) -> dict[
 
 def _erased(connection: Connection, customers: Iterable[str]) -> set[str]:
     streams = [f"{_ERASURES}{one}" for one in customers]
-    rows = connection.execute(select(journal.c.stream).where(among(journal.c.stream, streams)))
+    said = (among(journal.c.stream, streams), journal.c.type == CustomerErased.WIRE)
+    rows = connection.execute(select(journal.c.stream).where(*said))
     return {stream.removeprefix(_ERASURES) for stream in rows.scalars()}
 
 

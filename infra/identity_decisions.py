@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, text
 
 from events import codec
+from events.customer import CustomerErased
 from events.envelope import Event, IdentifierRef
 from events.identity import (
     CustomersMerged,
@@ -13,6 +14,7 @@ from events.identity import (
     EventAssigned,
     IdentifierBlocked,
     MergeDeclined,
+    MergeProposed,
 )
 from infra.identity_families import join, part, standing_merges, tangle
 from infra.item import EVENT_ID, Draft, Item
@@ -21,7 +23,8 @@ from models.domain.identity import below
 DECISIONS = {
     event.WIRE: event
     for event in (
-        CustomersMerged, CustomersUnmerged, CustomerSplit, EventAssigned, IdentifierBlocked, MergeDeclined
+        CustomersMerged, CustomersUnmerged, CustomerSplit, EventAssigned, IdentifierBlocked, MergeDeclined,
+        CustomerErased, MergeProposed,
     )
 }  # fmt: skip
 
@@ -35,7 +38,13 @@ def apply(connection: Connection, drafts: Iterable[Draft], position: int) -> Non
     """Make the tables say what these events say; they are in the journal up to `position`."""
     for draft in drafts:
         if draft.type in DECISIONS:
-            _apply(connection, codec.decode(draft.type, draft.schema, draft.data), position)
+            event = codec.decode(draft.type, draft.schema, draft.data)
+            if isinstance(event, MergeProposed):
+                propose(connection, event.customer, event.other, event.why, draft)
+            elif isinstance(event, CustomerErased):
+                _forget(connection, event, draft)
+            else:
+                _apply(connection, event, position)
 
 
 def _apply(connection: Connection, event: Event, position: int) -> None:
@@ -63,6 +72,17 @@ def _apply(connection: Connection, event: Event, position: int) -> None:
         case MergeDeclined(customer=one, other=other):
             keep_apart(connection, one, other)
             settle(connection, one, other, "declined")
+
+
+def _forget(connection: Connection, event: CustomerErased, draft: Draft) -> None:
+    """Somebody asked to be forgotten: a job sees to it."""
+    connection.execute(
+        text(
+            "INSERT INTO erasure (customer, event_id, requested_at, upto, runs, waiting) "
+            "VALUES (:customer, :event, :at, 0, 0, '') ON CONFLICT (customer) DO UPDATE SET finished_at = NULL"
+        ),
+        {"customer": event.customer, "event": draft.event_id, "at": draft.occurred_at},
+    )
 
 
 def keep_apart(connection: Connection, one: str, other: str) -> None:

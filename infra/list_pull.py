@@ -136,6 +136,7 @@ class Pull:
         now = self._workspace.clock.now() + AHEAD
         standings = Standings(connection, self._workspace.rules, self._workspace.settings.zone)
         taken: set[str] = set()
+        suppressed = standings.suppressed()
         after = 0
         while page := frozen(connection, self.listed.list_id, ["member"], after=after, limit=PAGE):
             after = page[-1][0]
@@ -145,18 +146,22 @@ class Pull:
             complaints = standings.complaints(stand.values())
             for _, row in page:
                 who = survivors.get(row.customer, row.customer)
-                if who in taken or who not in stand or not self._may(row, stand[who], complaints):
+                if who in taken or who not in stand or not self._may(row, stand[who], complaints, suppressed):
                     self._left_out.add(row.customer)
                     continue
                 taken.add(who)
                 if self._addresses and (key := _address(row, stand[who], self._workspace.rules.reach)):
                     self._keys[row.customer] = key
 
-    def _may(self, row: ListRow, one: Standing, complaints: frozenset[str]) -> bool:
+    def _may(
+        self, row: ListRow, one: Standing, complaints: frozenset[str], suppressed: frozenset[Key]
+    ) -> bool:
         purpose, settings = self.listed.published.purpose, self._rules
         channels = (row.channel,) if row.channel else ()
         reach = self._workspace.rules.reach
-        asked = permission(reachable(one, complaints), purpose, channels, settings.legal_basis, reach)
+        asked = permission(
+            reachable(one, complaints, suppressed), purpose, channels, settings.legal_basis, reach
+        )
         return isinstance(asked, Permitted)
 
     def _opened(

@@ -1,10 +1,10 @@
 """What could not be taken yet: kept sealed with its reason, once, and replayed after a fix."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Engine, func, select, text, update
+from sqlalchemy import Connection, Engine, delete, func, select, text, update
 
 from infra import codes
 from infra.database import unavailable
@@ -12,8 +12,12 @@ from infra.ids import derived_id
 from infra.intake import Rejected
 from infra.matching import Matcher
 from infra.telemetry import OTHER, QUARANTINED, code_label
+from infra.traces import Traces
 from infra.vault import Vault
 from models.tables.quarantine import quarantine
+
+PURGED = 500
+"""Entries that are opened at once when somebody is to be forgotten."""
 
 UNREADABLE = "unreadable_line"
 """The figure's name for whatever an importer could not map, by whatever code of its own."""
@@ -110,6 +114,35 @@ class Quarantine:
                              row.received_at, key.open("raw", bytes(row.sealed)))
                     )  # fmt: skip
         return found
+
+    def purge(
+        self, values: Collection[str], sources: Collection[tuple[str, str]], events: Collection[str]
+    ) -> int:
+        """Delete the entries in which one of these personal values lies, and what is about these events.
+
+        Whatever is settled goes too: its raw bytes were kept where it was refused. How many there were.
+        """
+        traces, deleted, after = Traces(values), 0, 0
+        while True:
+            with unavailable(), self._engine.connect() as connection:
+                query = (
+                    select(quarantine).where(quarantine.c.id > after).order_by(quarantine.c.id).limit(PURGED)
+                )
+                rows = connection.execute(query).all()
+            if not rows:
+                return deleted
+            after = rows[-1].id
+            keys = self._vault.fetch([_key_id(bytes(row.digest), row.received_at) for row in rows])
+            gone = [
+                row for row in rows
+                if (row.source, row.source_id) in sources or row.source_id in events
+                or ((key := keys.get(_key_id(bytes(row.digest), row.received_at))) is not None
+                    and row.sealed and traces.within(key.open("raw", bytes(row.sealed))))
+            ]  # fmt: skip
+            self._vault.forget([_key_id(bytes(row.digest), row.received_at) for row in gone])
+            with unavailable(), self._engine.begin() as connection:
+                connection.execute(delete(quarantine).where(quarantine.c.id.in_([row.id for row in gone])))
+            deleted += len(gone)
 
     def settle(self, entry: int, verdict: str, now: datetime) -> None:
         """Close an entry: a replay had this verdict. What the journal has now is not kept here too."""

@@ -94,7 +94,9 @@ class RawBodies:
                 return found
             after = rows[-1]["key"]  # a page whose keys are all gone is not the end
 
-    def groups(self, source: str, *, after: str = "", since: datetime | None = None, limit: int = 500) -> list[str]:
+    def groups(
+        self, source: str, *, after: str = "", since: datetime | None = None, limit: int = 500
+    ) -> list[str]:
         """What a source's bodies belong to, in order; with `since`, where one was received then or later.
 
         Empty when there are no more. Raises `Unavailable`.

@@ -203,6 +203,4 @@ def _correct(connection: Connection, said: TouchCorrected) -> None:
     moved = {"occurred_at": said.occurred_at, "channel": said.channel}
     told = {name: value for name, value in moved.items() if value is not None}
     if told and aside.is_id(said.touch_id):
-        connection.execute(
-            update(search_text).where(search_text.c.event_id == said.touch_id).values(**told)
-        )
+        connection.execute(update(search_text).where(search_text.c.event_id == said.touch_id).values(**told))

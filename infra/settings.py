@@ -52,6 +52,11 @@ class Settings(BaseSettings):
     connectors: Path | None = Field(
         default=None, description="TOML file with the systems that may call /v1/connectors"
     )
+    archive_days: int = Field(
+        default=35,
+        ge=0,
+        description="Days that backups of the vault are kept: till then what was erased is in them",
+    )
     api_keys: SecretStr = Field(default=SecretStr(""), description="Keys that may call, separated by commas")
     master_key: SecretStr = Field(
         default=SecretStr(""), description="Base64 of the 32 bytes that wrap data keys"

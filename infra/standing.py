@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row, select, text
 
 from events.case import CaseImported, CaseOpened
 from events.envelope import Envelope, Event
@@ -15,6 +15,7 @@ from infra.histories import Family, families, sorted_out
 from infra.stored import read
 from infra.view_store import ViewStore
 from models.domain.history import CHANGING, effective
+from models.domain.identity import Key
 from models.domain.lifecycle import Lifecycle
 from models.domain.ownership import TELLING
 from models.domain.permission import Reachable
@@ -22,6 +23,7 @@ from models.domain.rules import Rules
 from models.projections.customer_360 import Customer360, Customer360Row
 from models.projections.lifecycle import LifecycleView
 from models.projections.projection import Projection, play
+from models.tables.erasure import suppression
 from models.tables.journal import journal
 
 CHUNK = 5_000
@@ -126,6 +128,11 @@ class Standings:
             lifecycle=self._cycle.present(one.lifecycle, moment),
         )  # fmt: skip
 
+    def suppressed(self) -> frozenset[Key]:
+        """The identifiers of people who asked to be forgotten."""
+        rows = self._connection.execute(select(suppression.c.kind, suppression.c.issuer, suppression.c.hash))
+        return frozenset((kind, issuer, digest) for kind, issuer, digest in rows)
+
     def complaints(self, standings: Iterable[Standing]) -> frozenset[str]:
         """Which of their open cases are complaints."""
         streams = [f"case-{case}" for one in standings for case in one.view.open_cases]
@@ -139,7 +146,7 @@ class Standings:
         return frozenset(found)
 
 
-def reachable(one: Standing, complaints: Collection[str]) -> Reachable:
+def reachable(one: Standing, complaints: Collection[str], suppressed: Collection[Key]) -> Reachable:
     """What decides whether this customer may be contacted; a blocked identifier reaches nobody for sure."""
     held = [identifier for identifier in one.view.identifiers if not identifier.blocked]
     kinds = {identifier.kind for identifier in held}
@@ -147,6 +154,7 @@ def reachable(one: Standing, complaints: Collection[str]) -> Reachable:
         kinds.add("mobile")
     return Reachable(
         kinds=frozenset(kinds), consents=tuple(one.view.consents.values()),
+        suppressed=any((i.kind, i.issuer, i.hash) in suppressed for i in one.view.identifiers),
         open_complaint=not one.view.open_cases.keys().isdisjoint(complaints),
     )  # fmt: skip
 

@@ -198,8 +198,9 @@ def refill(engine: Engine, prefix: str) -> bool:
 
 def place_of(engine: Engine, prefix: str) -> tuple[int, bool, int] | None:
     """The position reached, whether the topic is being filled, and the journal's head; None before the first."""
+    head = select(journal_head.c.position).scalar_subquery()
+    query = select(state_checkpoint.c.position, state_checkpoint.c.filling, head)
     with unavailable(), engine.connect() as connection:
-        query = select(state_checkpoint.c.position, state_checkpoint.c.filling, journal_head.c.position)
         row = connection.execute(query.where(state_checkpoint.c.topic == state_topic(prefix))).first()
     return None if row is None else (row[0], row[1], row[2])
 

@@ -24,8 +24,8 @@ BY_SOUND = 0.95
 BY_INITIALS = 0.6
 """How alike a name and the initials of its pinyin are."""
 
-Group = list[set[str]]
-"""A name fits if it has, of each set, one spelling."""
+Group = list[str]
+"""A name fits if it has each of these spellings, or one near it."""
 
 
 def near(word: str) -> set[str]:
@@ -33,7 +33,7 @@ def near(word: str) -> set[str]:
 
     Of two words one slip apart (a letter wrong, missing, too many, or two in the wrong order) these sets meet.
     """
-    if len(word) < 3:
+    if len(word) < 3 or word.startswith(INITIALS):
         return {word}
     return {word, *(word[:place] + word[place + 1 :] for place in range(len(word)))}
 
@@ -45,7 +45,7 @@ def spellings(name: str) -> set[str]:
     for part in parts:
         found |= near(part)
         for syllables in readings(part):
-            found |= {*syllables, *near("".join(syllables)), _initials(syllables)}
+            found |= near("".join(syllables)).union({_initials(syllables)}, *map(near, syllables))
     if 1 < len(parts) <= JOINED:
         found |= near("".join(parts))
     return found
@@ -56,13 +56,13 @@ def groups(name: str) -> list[Group]:
     parts = list(_parts(name))
     if not parts:
         return []
-    found = [[near(part) for part in parts]]
+    found = [parts]
     if 1 < len(parts) <= JOINED:
-        found.append([near("".join(parts))])
+        found.append(["".join(parts)])
     if len(parts) == 1:
-        found += [[near("".join(syllables))] for syllables in readings(parts[0])]
+        found += [["".join(syllables)] for syllables in readings(parts[0])]
         if 1 < len(parts[0]) <= JOINED and parts[0].isascii():
-            found.append([{INITIALS + parts[0]}])
+            found.append([INITIALS + parts[0]])
     return found
 
 

@@ -29,6 +29,8 @@ class Reachable(Struct, frozen=True, kw_only=True):
     kinds: frozenset[str] = frozenset()
     consents: tuple[Consent, ...] = ()
     open_complaint: bool = False
+    suppressed: bool = False
+    """Known by something of a person who asked to be forgotten: only their own new word allows contact."""
 
 
 class Permitted(Struct, frozen=True):
@@ -46,6 +48,7 @@ def permission(
 
     `open_complaint`: a complaint is answered before anything is offered. `consent_withdrawn`: a
     withdrawal that covers channel and purpose is stricter than any consent and any legal basis.
+    `suppressed`: whoever was known by this asked to be forgotten, and has said nothing new.
     `not_reachable`: there is a channel we may use, but no identifier for it. `no_legal_basis`: no
     consent is on record and no legal basis is set; no word of the customer is not a yes.
     """
@@ -59,7 +62,7 @@ def permission(
             continue
         # A consent limited to one brand or product does not speak for the whole company.
         consent = next((one.event_id for one in said if not one.scope), "")
-        basis = consent or legal_basis.get(channel, "")
+        basis = consent or ("" if customer.suppressed else legal_basis.get(channel, ""))
         if not basis:
             continue
         allowed = True
@@ -67,6 +70,8 @@ def permission(
             return Permitted(channel, basis)
     if withdrawn:
         return "consent_withdrawn"
+    if customer.suppressed and not allowed:
+        return "suppressed"
     return "not_reachable" if allowed else "no_legal_basis"
 
 

@@ -3,9 +3,13 @@
 import re
 import unicodedata
 from collections.abc import Iterator
+from itertools import pairwise
 
 LONGEST = 64
 """Characters of one word that count; what is longer is no word."""
+
+BEFORE, AFTER = 60, 120
+"""Characters that a snippet shows before and from its word on."""
 
 _EAST = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\U00020000-\U0003ffff"
 _RUNS = re.compile(rf"[{_EAST}]+|[^\W_{_EAST}]+")
@@ -42,7 +46,20 @@ def words(text: str) -> set[str]:
     found: set[str] = set()
     for run in runs(folded(text)):
         if len(run) > 1 and is_east(run):
-            found.update(map("".join, zip(run, run[1:], strict=False)))
+            found.update(map("".join, pairwise(run)))
         else:
             found.add(run[:LONGEST])
     return found
+
+
+def snippet(text: str, wanted: set[str]) -> str:
+    """The text around the first of the wanted words, on one line; empty where it has none of them."""
+    for found in _RUNS.finditer(text):
+        here = words(found.group())
+        if not wanted.isdisjoint(here):
+            inside = folded(found.group())
+            place = found.start() + min(inside.find(word) for word in wanted & here)
+            start, end = max(0, place - BEFORE), place + AFTER
+            shown = " ".join(text[start:end].split())
+            return f"{'…' if start else ''}{shown}{'…' if end < len(text) else ''}"
+    return ""

@@ -10,6 +10,7 @@ import msgspec
 from events.case import CaseClosed, CaseImported, CaseOpened, CaseReopened, CaseResolved
 from events.consent import ConsentGranted, ConsentWithdrawn
 from events.contact import ContactEnded, ContactStarted, ContactWrappedUp
+from events.customer import CustomerErased
 from events.envelope import Envelope, Event
 from events.holding import HoldingChanged, HoldingEnded, HoldingStarted, PurchaseRecorded, PurchaseReturned
 from events.identity import CustomersMerged, IdentifierBlocked, IdentifierLinked
@@ -24,6 +25,7 @@ from events.opportunity import (
 from events.prediction import ChurnScored
 from events.touch import TouchRecorded
 from models.domain.contact import converses, is_contact
+from models.projections import consent
 from models.projections.customer_360_row import (
     ConsentState,
     Contact,
@@ -84,6 +86,8 @@ def _blocked(row: Customer360Row, envelope: Envelope) -> Customer360Row:
 
 
 def _with_identifier(row: Customer360Row, envelope: Envelope, *, blocked: bool) -> Customer360Row:
+    if row.erased_at is not None and envelope.occurred_at <= row.erased_at:
+        return row  # of the same instant; what was linked before somebody was forgotten is forgotten with them
     ref = envelope.event.identifier
     held = {(one.kind, one.issuer, one.hash): one for one in row.identifiers}
     was = held.get(ref.key) or HeldIdentifier(
@@ -137,51 +141,9 @@ def _holding_ended(row: Customer360Row, envelope: Envelope) -> Customer360Row:
     return msgspec.structs.replace(row, holdings=_without(row.holdings, envelope.event.holding_id))
 
 
-def _granted(row: Customer360Row, envelope: Envelope) -> Customer360Row:
-    event = envelope.event
-    consent = ConsentState(
-        channel=event.channel, purpose=event.purpose, granted=True, basis=event.basis, proof=event.proof,
-        since=envelope.occurred_at, event_id=envelope.event_id, scope=event.scope or "",
-        expires_at=event.expires_at,
-    )  # fmt: skip
-    return _with_consent(row, envelope, consent)
-
-
-def _withdrawn(row: Customer360Row, envelope: Envelope) -> Customer360Row:
-    event = envelope.event
-    consent = ConsentState(
-        channel=event.channel or "", purpose=event.purpose or "", granted=False, basis=event.basis or "",
-        since=envelope.occurred_at, event_id=envelope.event_id, scope=event.scope or "",
-    )  # fmt: skip
-    return _with_consent(row, envelope, consent)
-
-
-def _with_consent(row: Customer360Row, envelope: Envelope, consent: ConsentState) -> Customer360Row:
-    """The last word of whoever said it.
-
-    Two who became one keep both their words, and so the stricter holds, until the one says something new.
-    """
-    said = "/".join((consent.channel or "*", consent.purpose or "*", *filter(None, [consent.scope])))
-    speaker = _now(row, envelope.customer)
-    kept = {
-        key: one
-        for key, one in row.consents.items()
-        if key.partition("@")[0] != said or _now(row, one.side) != speaker
-    }
-    kept[f"{said}@{speaker}"] = msgspec.structs.replace(consent, side=speaker)
-    return msgspec.structs.replace(row, consents=kept)
-
-
-def _now(row: Customer360Row, side: str) -> str:
-    """Whom this id has become by now, as far as the fold has come."""
-    while side in row.joined:
-        side = row.joined[side]
-    return side
-
-
-def _merged(row: Customer360Row, envelope: Envelope) -> Customer360Row:
-    event = envelope.event
-    return msgspec.structs.replace(row, joined={**row.joined, event.absorbed: event.survivor})
+def _erased(row: Customer360Row, envelope: Envelope) -> Customer360Row:
+    """Nothing leads to them any more; what happened stays, as somebody's."""
+    return msgspec.structs.replace(row, identifiers=(), erased_at=envelope.occurred_at)
 
 
 def _touched(row: Customer360Row, envelope: Envelope) -> Customer360Row:
@@ -279,18 +241,19 @@ def _without(mapping: dict[str, T], key: str) -> dict[str, T]:
     return {one: value for one, value in mapping.items() if one != key}
 
 
-_ABOUT_RECORDS = (IdentifierLinked, IdentifierBlocked, CustomersMerged, ChurnScored)
+_ABOUT_RECORDS = (IdentifierLinked, IdentifierBlocked, CustomersMerged, CustomerErased, ChurnScored)
 _STEPS: dict[type[Event], Callable[[Customer360Row, Envelope], Customer360Row]] = {
     IdentifierLinked: _linked,
     IdentifierBlocked: _blocked,
-    CustomersMerged: _merged,
+    CustomersMerged: consent.merged,
+    CustomerErased: _erased,
     PurchaseRecorded: _bought,
     PurchaseReturned: _returned,
     HoldingStarted: _holding_started,
     HoldingChanged: _holding_changed,
     HoldingEnded: _holding_ended,
-    ConsentGranted: _granted,
-    ConsentWithdrawn: _withdrawn,
+    ConsentGranted: consent.granted,
+    ConsentWithdrawn: consent.withdrawn,
     TouchRecorded: _touched,
     ContactStarted: _contact_started,
     ContactEnded: _contact_told,

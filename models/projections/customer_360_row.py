@@ -104,6 +104,7 @@ class Customer360Row(Struct, frozen=True, kw_only=True, omit_defaults=True):
     open_cases: dict[str, str] = {}
     open_opportunities: dict[str, str] = {}
     churn: Foretold | None = None
+    erased_at: datetime | None = None
 
 
 def zone_of(row: Customer360Row, default: str) -> str:

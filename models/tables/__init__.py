@@ -3,6 +3,7 @@
 from models.tables import (
     audit,
     customer_state,
+    erasure,
     generations,
     identity,
     journal,
@@ -18,6 +19,6 @@ from models.tables import (
 from models.tables.base import vault_metadata, workspace_metadata
 
 __all__ = [
-    "audit", "customer_state", "generations", "identity", "journal", "lists", "quarantine", "raw_body",
+    "audit", "customer_state", "erasure", "generations", "identity", "journal", "lists", "quarantine", "raw_body",
     "readers", "search", "set_aside", "vault_metadata", "views", "webhook", "workspace_metadata",
 ]  # fmt: skip

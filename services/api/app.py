@@ -11,6 +11,7 @@ from infra.workspace import Workspace
 from services.api import (
     contact,
     customer,
+    erasure,
     event,
     events_feed,
     identity,
@@ -20,6 +21,7 @@ from services.api import (
     problems,
     quarantine,
     search,
+    text_search,
     timeline,
     webhook,
 )
@@ -39,10 +41,10 @@ def create_app(workspace: Workspace, heart: Heart | None = None) -> FastAPI:
     app.add_middleware(Observed, service="api", heart=heart)
     problems.install(app)
     views = Views(workspace.engine, workspace.rules, workspace.settings.zone)
-    for subject in (search, customer, identity, contact, timeline, pipeline, opportunity, event):
+    for subject in (search, customer, erasure, identity, contact, timeline, pipeline, opportunity, event):
         app.include_router(subject.router(workspace, views), dependencies=DOCUMENTED)
 
-    for other in (events_feed, lists, quarantine, webhook):
+    for other in (events_feed, lists, quarantine, text_search, webhook):
         app.include_router(other.router(workspace), dependencies=DOCUMENTED)
 
     add_operations(

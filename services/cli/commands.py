@@ -3,12 +3,15 @@
 import typer
 
 from services.cli import (
+    connecting,
     contract,
     demoing,
     held,
     listing,
     operating,
     rebuilding,
+    sandboxing,
+    searching,
     serving,
     status,
     working,
@@ -23,8 +26,10 @@ def register(app: typer.Typer) -> None:
     app.command(rich_help_panel="Begin")(status.status)
     app.command(rich_help_panel="Begin")(serving.where)
     app.command(rich_help_panel="Begin")(serving.doctor)
+    app.command(rich_help_panel="Begin")(sandboxing.sandbox)
     app.command("import", rich_help_panel="Bring in")(working.import_)
     app.command("real-data", rich_help_panel="Bring in")(working.real_data)
+    app.add_typer(connecting.app, name="connectors", rich_help_panel="Bring in")
     app.command(rich_help_panel="Bring in")(held.quarantine)
     app.command(rich_help_panel="Bring in")(working.replay)
     app.command(rich_help_panel="Foretell")(working.train)
@@ -32,6 +37,8 @@ def register(app: typer.Typer) -> None:
     app.add_typer(listing.app, name="list", rich_help_panel="Foretell")
     app.command(rich_help_panel="Look after")(rebuilding.rebuild)
     app.command(rich_help_panel="Look after")(rebuilding.verify)
+    app.command(rich_help_panel="Look after")(searching.search)
+    app.command(rich_help_panel="Look after")(searching.duplicates)
     app.command(rich_help_panel="Look after")(operating.migrate)
     app.command(rich_help_panel="Look after")(operating.topics)
     app.command(rich_help_panel="Look after")(operating.worker)

@@ -25,7 +25,10 @@ from models.errors import Unavailable
 
 GATEWAY = Spec("gateway", "services.gateway")
 API = Spec("api", "services.api")
-WORKERS = [Spec(role, "services.workers", (role,)) for role in ("projector", "policies", "sweep")]
+WORKERS = [
+    Spec(role, "services.workers", (role,))
+    for role in ("projector", "policies", "sweep", "erasure", "search")
+]
 RELAY = Spec("relay", "services.workers.relay")
 INTAKE = Spec("intake", "services.workers", ("intake",))
 STATE = Spec("state", "services.workers.customer_state")

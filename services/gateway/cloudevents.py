@@ -21,10 +21,11 @@ PATH = "/v1/cloudevents"
 SMALL = 20
 """Events that are read at once; more of them in a thread, so that others need not wait."""
 
+_FIELDS: Any = TOUCH["data"]
 EXAMPLE: dict[str, Any] = {
     "specversion": "1.0", "type": TOUCH["type"], "source": TOUCH["source"], "id": TOUCH["source_id"],
     "time": TOUCH["occurred_at"], "datacontenttype": "application/json",
-    "data": {**TOUCH["data"], "identifiers": TOUCH["identifiers"]},
+    "data": {**_FIELDS, "identifiers": TOUCH["identifiers"]},
 }  # fmt: skip
 EVENT: dict[str, Any] = {
     "type": "object",
@@ -61,9 +62,7 @@ BODY: dict[str, Any] = {
         },
     },
 }  # fmt: skip
-NO_EVENT = (
-    f"send {STRUCTURED}, {BATCH}, or an event's data with its attributes in headers, {HTTP}specversion among them"
-)
+NO_EVENT = f"send {STRUCTURED}, {BATCH}, or an event's data and its attributes as headers, {HTTP}specversion among them"
 
 
 def install(app: FastAPI, reception: Reception) -> None:

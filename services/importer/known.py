@@ -10,6 +10,7 @@ from rich.text import Text
 
 from services.importer.importing import Progress, import_file
 from services.importer.mapping import MappingProblem, ready_mapping
+from services.importer.queue_log_form import both_ways
 from services.importer.reading import FileProblem
 from services.importer.report import ImportReport
 from services.importer.sending import Notice, Opener, open_client
@@ -30,6 +31,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     warnings: dict[str, int] = {}
     counts: dict[str, int] = {}
     outside: dict[str, int] = {}
+    queue_log: int = 0
+    """Calls that a switch's queue log could have told of: told that way they must be the same contacts."""
 
 
 KNOWN = (
@@ -46,7 +49,7 @@ KNOWN = (
     Known(
         names=("january.txt", "january.txt.gz"),
         mapping="bank_calls_1999", lines=31_599, events={"touch.recorded": 31_599}, customers=3_974,
-        anonymous=18_199, outside={"phantom": 240},
+        anonymous=18_199, outside={"phantom": 240}, queue_log=30_161,
         warnings={
             "negative_ivr_time": 33, "customer_id_rounded": 24, "hung_up_yet_served": 83,
             "agent_without_service": 42,
@@ -120,9 +123,22 @@ def check_folder(
         except (FileProblem, MappingProblem) as problem:
             checks.append(FileCheck(file=path, mapping=known.mapping, problem=str(problem)))
             continue
-        comparisons = compare(known, report)
+        comparisons = (*compare(known, report), *_other_way(path, known))
         checks.append(FileCheck(file=path, mapping=known.mapping, comparisons=comparisons, report=report))
     return checks
+
+
+def _other_way(path: Path, known: Known) -> tuple[Comparison, ...]:
+    if not known.queue_log:
+        return ()
+    both = both_ways(path, ready_mapping(known.mapping))
+    mine, theirs = both.customers
+    return (
+        Comparison("contacts by a queue log", known.queue_log, both.calls),
+        Comparison("of these, the same by the file", known.queue_log, both.compared.agree),
+        Comparison("their customers", theirs, mine),
+        Comparison("whose calls are the same (1: yes)", 1, int(both.same_people)),
+    )
 
 
 def find_known(path: Path) -> Known | None:

@@ -1,1 +1,1 @@
-"""The workers: projector, policies and sweep, hosted by faust, or plain where there is no broker."""
+"""The workers: projector, policies, sweep and search, hosted by faust, or plain where there is no broker."""

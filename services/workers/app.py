@@ -11,7 +11,10 @@ from infra.workspace import Workspace
 from services.workers import intake, loops
 
 INTAKE = "intake"
-LOOPS: dict[str, loops.Loop] = {"projector": loops.project, "policies": loops.react, "sweep": loops.sweep}
+LOOPS: dict[str, loops.Loop] = {
+    "projector": loops.project, "policies": loops.react, "sweep": loops.sweep,
+    "erasure": loops.erase, "search": loops.index,
+}  # fmt: skip
 ROLES = (*LOOPS, INTAKE)
 
 

@@ -83,10 +83,15 @@ def follow(
 
 
 def stopping() -> threading.Event:
-    """Set when this process is asked to end."""
+    """Set when this process is asked to end; what waits for a database then still ends in time."""
     stop = threading.Event()
+
+    def told(*_: object) -> None:
+        stop.set()
+        end_in_time()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, told)
     return stop
 
 
@@ -105,7 +110,6 @@ def main(arguments: list[str]) -> None:
         raise SystemExit(str(problem)) from None
     serve_metrics(settings.metrics_port, ready=ready(workspace), host=settings.host)
     stop = stopping()
-    threading.Thread(target=lambda: (stop.wait(), end_in_time()), daemon=True).start()
     heart = Heart.of_process()
     heart.beat_in_thread()
     log.info("following", connector=name, file=file.name)

@@ -78,7 +78,9 @@ class Taker:
         if self._attempts.counts().get(place, 0) >= MOST:  # kept: until faust commits, it may come again
             self._hold(place, event or message, "hung", "taking it in did not come to an end")
         else:
-            self._receive(place, event or message, tracing.of_headers(headers), is_cloud_event=event is not None)
+            self._receive(
+                place, event or message, tracing.of_headers(headers), is_cloud_event=event is not None
+            )
 
     def done_before(self, places: Mapping[int, int]) -> None:
         """Forget the attempts of what lies before these offsets: it never comes again."""
@@ -90,7 +92,9 @@ class Taker:
         try:
             now = self._clock.now()
             with tracing.span("receive", trace):
-                read = self._door.read([cloud_event_in.translate(message) if is_cloud_event else message], now)
+                read = self._door.read(
+                    [cloud_event_in.translate(message) if is_cloud_event else message], now
+                )
             if is_cloud_event:
                 read = [cloud_event_in.in_their_terms(one, message) for one in read]
             if isinstance(read[0], Rejected) and not read[0].source:

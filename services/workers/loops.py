@@ -16,11 +16,14 @@ from infra import tracing
 from infra.aside import POLICIES, PROJECTOR, SWEEP, Aside
 from infra.attempts import Attempts
 from infra.careful import Act, Careful
+from infra.erasure import Eraser
 from infra.feeds import Claim, Feed, JournalFeed, KafkaFeed
 from infra.heart import PLACE, Heart
 from infra.ids import new_id
 from infra.policy_runner import PolicyRunner
 from infra.projector import Fenced, Projector
+from infra.search_index import READER as SEARCH
+from infra.search_index import Indexer, SearchIndex
 from infra.sweeper import Sweeper
 from infra.telemetry import HANDLING
 from infra.workspace import Workspace
@@ -30,6 +33,7 @@ from models.projections.catalogue import projections
 
 log = structlog.get_logger()
 SWEEP_SECONDS = 1.0
+ERASURE_SECONDS = 2.0
 WAIT_SECONDS = 1.0
 STANDBY_SECONDS = 10.0
 """A plain worker that was fenced leaves the journal to the other; two in haste would only fence each other."""
@@ -93,6 +97,30 @@ async def sweep(workspace: Workspace, heart: Heart) -> None:
             await asyncio.sleep(SWEEP_SECONDS)
 
     await _for_ever("sweep", run, WAIT_SECONDS)
+
+
+async def index(workspace: Workspace, heart: Heart) -> None:
+    """Keep the index of texts and names up to date, for ever. There is one, so it reads the journal itself."""
+    search = SearchIndex(workspace.engine, workspace.vault, workspace.matcher, heart)
+
+    async def run() -> None:
+        indexer = Indexer(workspace.engine, search, holder())
+        careful = _careful(workspace, heart, SEARCH, indexer.take)
+        await _drain(SEARCH, JournalFeed(workspace.engine, heart), indexer.claim, careful)
+
+    await _for_ever("search", run, STANDBY_SECONDS)
+
+
+async def erase(workspace: Workspace, heart: Heart) -> None:
+    """Forget whoever asked for it, for ever."""
+    eraser = Eraser(workspace, heart)
+
+    async def run() -> None:
+        while True:
+            await asyncio.to_thread(eraser.turn)
+            await asyncio.sleep(ERASURE_SECONDS)
+
+    await _for_ever("erasure", run, WAIT_SECONDS)
 
 
 async def _drain(reader: str, source: Feed, claim: Claim, careful: Careful) -> None:

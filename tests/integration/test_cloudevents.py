@@ -116,7 +116,12 @@ def test_history_and_a_type_that_names_its_owner(gateway, workspace):
     )  # fmt: skip
     assert send(gateway, http_binding.to_binary(one, JSON)).json()["accepted"] == 1
     (call,) = facts(workspace)
-    assert (call.type, call.origin, call.known_assumed, call.actor) == ("touch.recorded", "import", True, "ann")
+    assert (call.type, call.origin, call.known_assumed, call.actor) == (
+        "touch.recorded",
+        "import",
+        True,
+        "ann",
+    )
     assert call.known_at.hour == 10
 
 
@@ -177,9 +182,8 @@ def test_what_could_not_be_taken_is_replayed_after_a_fix(gateway, workspace, mon
 
 
 def take(workspace, *messages):
-    taker = Taker(
-        workspace.door("intake"), workspace.clock, Heart(), Attempts(workspace.settings.var / "intake.attempts"), "topic:x",
-    )  # fmt: skip
+    attempts = Attempts(workspace.settings.var / "intake.attempts")
+    taker = Taker(workspace.door("intake"), workspace.clock, Heart(), attempts, "topic:x")
 
     async def one_after_the_other():
         for number, message in enumerate(messages):

@@ -41,7 +41,7 @@ def messages(page: dict[str, Any], channel: str, bootstrap: str, prefix: str) ->
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "late", "enable.auto.commit": False})
     left = {}
     for number in range(told["bindings"]["kafka"]["partitions"]):
-        low, high = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=PATIENCE_SECONDS)
+        low, high = ends(consumer, TopicPartition(topic, number))
         if high > low:
             left[number] = high
     consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in left])
@@ -56,6 +56,18 @@ def messages(page: dict[str, Any], channel: str, bootstrap: str, prefix: str) ->
             if message.offset() + 1 >= left.get(message.partition(), 0):
                 left.pop(message.partition(), None)
     consumer.close()
+
+
+def ends(consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
+    """The first and the next offset of a partition; a topic that has just been made is asked again."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return consumer.get_watermark_offsets(place, timeout=PATIENCE_SECONDS)
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
+            consumer.list_topics(place.topic, timeout=PATIENCE_SECONDS)
 
 
 def heard(found: Iterator[Message]) -> list[Event]:
@@ -182,7 +194,9 @@ class Identities:
         return self._as_recorded(one)
 
     def _as_recorded(self, one: Event) -> str:
-        wrongly = any(one.customer in above and since < one.position < until for above, since, until in self.undone)
+        wrongly = any(
+            one.customer in above and since < one.position < until for above, since, until in self.undone
+        )
         return one.customer if not wrongly or one.type.split(".")[0] in STAYING else ""
 
 

@@ -76,6 +76,36 @@ def upgrade() -> None:
     )
     op.create_index("customer_360_owner", "customer_360", ["owner"], unique=False)
     op.create_table(
+        "erasure",
+        sa.Column(
+            "customer", sa.UUID(), nullable=False, comment="as it was called when the erasure was asked for"
+        ),
+        sa.Column("event_id", sa.UUID(), nullable=False),
+        sa.Column("requested_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "upto",
+            sa.BigInteger(),
+            nullable=False,
+            comment="the journal's position up to which all is erased",
+        ),
+        sa.Column("runs", sa.Integer(), nullable=False),
+        sa.Column(
+            "waiting", sa.Text(), nullable=False, comment="why it cannot be done yet; empty while it can"
+        ),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "certificate", sa.LargeBinary(), nullable=True, comment="JSON: what was deleted, and what is left"
+        ),
+        sa.PrimaryKeyConstraint("customer"),
+    )
+    op.create_index(
+        "erasure_open",
+        "erasure",
+        ["requested_at"],
+        unique=False,
+        postgresql_where=sa.text("finished_at IS NULL"),
+    )
+    op.create_table(
         "fold_head",
         sa.Column("owner", sa.Text(), nullable=False),
         sa.Column("last", sa.LargeBinary(), nullable=True, comment="order of the last event folded"),
@@ -376,6 +406,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("topic"),
     )
     op.create_table(
+        "suppression",
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("issuer", sa.Text(), nullable=False),
+        sa.Column(
+            "hash", sa.Text(), nullable=False, comment="keyed: nobody can read it, a later list can match it"
+        ),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "issuer", "hash"),
+    )
+    op.create_table(
         "target_list",
         sa.Column("list_id", sa.Text(), nullable=False),
         sa.Column("purpose", sa.Text(), nullable=False),
@@ -493,6 +533,7 @@ def downgrade() -> None:
     op.drop_table("target_list_row")
     op.drop_index("target_list_built", table_name="target_list")
     op.drop_table("target_list")
+    op.drop_table("suppression")
     op.drop_table("state_checkpoint")
     op.drop_table("set_aside")
     op.drop_index("search_text_tokens", table_name="search_text", postgresql_using="gin")
@@ -537,6 +578,8 @@ def downgrade() -> None:
     op.drop_index("given_customer", table_name="given")
     op.drop_table("given")
     op.drop_table("fold_head")
+    op.drop_index("erasure_open", table_name="erasure", postgresql_where=sa.text("finished_at IS NULL"))
+    op.drop_table("erasure")
     op.drop_index("customer_360_owner", table_name="customer_360")
     op.drop_table("customer_360")
     op.drop_index("customer_survivor", table_name="customer")

@@ -59,7 +59,11 @@ def import_file(
     past = msgspec.structs.replace(
         instance, options=msgspec.structs.replace(instance.options, origin="import")
     )
-    bodies, report, codes = RawBodies(workspace.engine, workspace.vault), Imported(file=path.name), Counter[str]()
+    bodies, report, codes = (
+        RawBodies(workspace.engine, workspace.vault),
+        Imported(file=path.name),
+        Counter[str](),
+    )
     for parts in _parts(path, connector, past, told):
         now = workspace.clock.now()
         telling = tell(parts, connector, past, workspace.intake, now)
@@ -84,7 +88,11 @@ def _parts(path: Path, connector: Connector, instance: Instance, told: Told) -> 
             packed = stored.read(2) == b"\x1f\x8b"
             stored.seek(0)
             stream = cast(BinaryIO, gzip.GzipFile(fileobj=stored) if packed else stored)
-            found = _by_line(stream, connector) if connector.kind in BY_LINE else _whole(stream, connector, instance)
+            found = (
+                _by_line(stream, connector)
+                if connector.kind in BY_LINE
+                else _whole(stream, connector, instance)
+            )
             while chunk := list(islice(found, CHUNK)):
                 yield chunk
                 told(stored.tell(), size)
@@ -106,7 +114,9 @@ def _by_line(stream: BinaryIO, connector: Connector) -> Iterator[Part]:
 def _whole(stream: BinaryIO, connector: Connector, instance: Instance) -> Iterator[Part]:
     raw = stream.read(BODY_BYTES + 1)
     if len(raw) > BODY_BYTES:
-        raise FileProblem(f"a file of a {connector.kind} may have {BODY_BYTES // 2**20} MB: cut it into several")
+        raise FileProblem(
+            f"a file of a {connector.kind} may have {BODY_BYTES // 2**20} MB: cut it into several"
+        )
     try:
         yield from connector.split(connector.open(raw, instance), "")
     except Refusal as refusal:

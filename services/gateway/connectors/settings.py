@@ -73,9 +73,7 @@ def examine(
     problems: list[str] = []
     for entry in entries:
         if entry.name in found:
-            problems.append(
-                f"{path}: two instances are called {entry.name}: each needs a name of its own"
-            )
+            problems.append(f"{path}: two instances are called {entry.name}: each needs a name of its own")
             continue
         try:
             found[entry.name] = _checked(entry, environment, region)

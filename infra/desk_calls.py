@@ -1,0 +1,131 @@
+"""Contacts that come to desks, read from the journal: nothing is kept of them anywhere else."""
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Connection, Engine, select
+
+from events.envelope import Envelope
+from infra import ledger
+from infra.database import driver, unavailable
+from infra.histories import SELECT
+from infra.journal_page import expect, head
+from infra.stored import envelope
+from models.domain.prompt import CALLING, contact_at, desks, starts
+from models.tables.journal import journal
+
+WINDOW = 50_000
+"""Positions that one statement looks through for a desk."""
+
+_WIRES = [cls.WIRE for cls in CALLING]
+_PARTS = f"{SELECT}(j.contact = ANY(%(contacts)s) OR j.position = ANY(%(positions)s)) ORDER BY j.position"
+_NAMING = (
+    f"{SELECT}j.position > %(after)s AND j.position <= %(upto)s AND j.type = ANY(%(types)s) "
+    "AND j.origin = 'live' AND (position(%(queue)s::bytea IN j.data) > 0 OR position(%(agent)s::bytea IN j.data) > 0)"
+    " ORDER BY j.position"
+)
+
+
+class Call(Struct, frozen=True, kw_only=True):
+    """A contact that may be coming to a desk, told at a position of the journal."""
+
+    desk: str
+    position: int
+    contact: str
+
+
+class Start(Struct, frozen=True, kw_only=True):
+    """A contact that came to a desk for the first time: the part that says so, and all parts known by now."""
+
+    call: Call
+    part: Envelope
+    parts: tuple[Envelope, ...]
+
+    @property
+    def whose(self) -> Envelope | None:
+        """The part that says whose it is: this one or, where it names nobody, the last that does."""
+        if self.part.customer:
+            return self.part
+        return next((one for one in reversed(self.parts) if one.customer), None)
+
+
+class DeskCalls:
+    """Asks the journal. Every method may raise `Unavailable`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def head(self) -> int:
+        """The journal's last position."""
+        with unavailable(), self._engine.connect() as connection:
+            return head(connection)
+
+    def expect(self, position: int) -> None:
+        """Raises `Refused` for a position that the journal has not reached: it is another journal's."""
+        with unavailable(), self._engine.connect() as connection:
+            expect(position, head(connection))
+
+    def position_at(self, moment: datetime) -> int:
+        """The last position recorded before a moment: recording times never go back, so it is found by halves."""
+        with unavailable(), self._engine.connect() as connection:
+            low, high = 0, head(connection)
+            while low < high:
+                middle = (low + high + 1) // 2
+                if _recorded_at(connection, middle) < moment:
+                    low = middle
+                else:
+                    high = middle - 1
+        return low
+
+    def of(self, desk: str, after: int, upto: int) -> Iterator[Sequence[Call]]:
+        """What came to a desk between two positions, whether or not for the first time; window by window."""
+        name = msgspec.json.encode(desk)
+        needles = {"queue": b'queue":' + name, "agent": b'agent":' + name, "types": _WIRES}
+        while after < upto:
+            until = min(after + WINDOW, upto)
+            with unavailable(), self._engine.connect() as connection:
+                found = _read(connection, _NAMING, {**needles, "after": after, "upto": until})
+            yield [
+                Call(desk=desk, position=one.position, contact=contact_at(one.event, one.event_id))
+                for one in found
+                if desk in desks(one.event)
+            ]
+            after = until
+
+    def starts(self, calls: Collection[Call]) -> list[Start]:
+        """Those by which a contact came to a desk for the first time, in their order: one question for all."""
+        if not calls:
+            return []
+        named = {
+            "contacts": sorted({call.contact for call in calls}),
+            "positions": sorted({call.position for call in calls}),
+        }
+        with unavailable(), self._engine.connect() as connection:
+            found = _read(connection, _PARTS, named)
+        parts: dict[str, list[Envelope]] = {}
+        for one in found:
+            parts.setdefault(contact_at(one.event, one.event_id), []).append(one)
+        begun = {contact: starts(some) for contact, some in parts.items()}
+        at = {one.position: one for one in found}
+        return [
+            Start(call=call, part=at[call.position], parts=tuple(parts[call.contact]))
+            for call in calls
+            if begun[call.contact].get(call.desk) == call.position
+        ]
+
+    def folded(self, positions: Collection[int]) -> set[int]:
+        """Which of these the views have in them."""
+        with unavailable(), self._engine.connect() as connection:
+            return ledger.entered(connection, positions)
+
+
+def _recorded_at(connection: Connection, position: int) -> datetime:
+    query = select(journal.c.recorded_at).where(journal.c.position == position)
+    return connection.execute(query).scalar_one()
+
+
+def _read(connection: Connection, query: str, named: dict[str, object]) -> list[Envelope]:
+    with driver(connection).cursor(binary=True) as cursor:
+        return [envelope(row) for row in cursor.execute(query, named)]
