@@ -31,6 +31,10 @@ def _id(column: str) -> str:
     return f"regexp_replace({column}::text, '{ID}', '\\1{MARK}\\2')"
 
 
+def _ids(column: str) -> str:
+    return f"regexp_replace({column}::text, '{ID}', '\\1{MARK}\\2', 'g')"
+
+
 def _json(column: str) -> str:
     ids = f"regexp_replace(convert_from({column}, 'UTF8'), '{ID}', '\\1{MARK}\\2', 'g')"
     return f"regexp_replace({ids}, '{HASH}', '\\1{MARK}\\2', 'g')"
@@ -45,14 +49,14 @@ JOURNAL = {
     "ledger": {},
 }  # fmt: skip
 READ: dict[str, dict[str, str]] = {
-    "customer": {"id": _id("id"), "survivor": _id("survivor")},
+    "customer": {"id": _id("id"), "survivor": _id("survivor"), "family": _id("family")},
     "identifier": {"hash": f"overlay(hash PLACING '{MARK}' FROM 21 FOR 4)", "customer": _id("customer")},
     "fold_head": {"owner": _id("owner")},
     "customer_360": OWNED,
     "lifecycle": OWNED,
 }
 """What answering for a customer reads."""
-EVERYTHING = {**JOURNAL, **READ, "timeline": OWNED}
+EVERYTHING = {**JOURNAL, **READ, "timeline": OWNED, "contact": {**OWNED, "key": _ids("key")}}
 PLACE = '"position":'
 """Where an entry of the timeline says its event's place in the journal."""
 

@@ -1,12 +1,13 @@
 """Contacts that come to desks, read from the journal: nothing is kept of them anywhere else."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection
 from datetime import datetime
 
 import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, Engine, select
 
+from events.codec import Undecodable
 from events.envelope import Envelope
 from infra import ledger
 from infra.database import driver, unavailable
@@ -14,6 +15,7 @@ from infra.histories import SELECT
 from infra.journal_page import expect, head
 from infra.stored import envelope
 from models.domain.prompt import CALLING, contact_at, desks, starts
+from models.errors import Unavailable
 from models.tables.journal import journal
 
 WINDOW = 50_000
@@ -51,6 +53,13 @@ class Start(Struct, frozen=True, kw_only=True):
         return next((one for one in reversed(self.parts) if one.customer), None)
 
 
+class Begun(Struct, frozen=True, kw_only=True):
+    """First arrivals, and every desk and contact of which that is known: what comes there later is no first."""
+
+    starts: list[Start]
+    known: set[tuple[str, str]]
+
+
 class DeskCalls:
     """Asks the journal. Every method may raise `Unavailable`."""
 
@@ -79,26 +88,21 @@ class DeskCalls:
                     high = middle - 1
         return low
 
-    def of(self, desk: str, after: int, upto: int) -> Iterator[Sequence[Call]]:
-        """What came to a desk between two positions, whether or not for the first time; window by window."""
+    def of(self, desk: str, after: int, upto: int) -> list[Call]:
+        """What came to a desk between two positions, at most `WINDOW` apart, for the first time or again."""
         name = msgspec.json.encode(desk)
-        needles = {"queue": b'queue":' + name, "agent": b'agent":' + name, "types": _WIRES}
-        while after < upto:
-            until = min(after + WINDOW, upto)
-            with unavailable(), self._engine.connect() as connection:
-                found = _read(connection, _NAMING, {**needles, "after": after, "upto": until})
-            yield [
-                Call(desk=desk, position=one.position, contact=contact_at(one.event, one.event_id))
-                for one in found
-                if desk in desks(one.event)
-            ]
-            after = until
+        needles: dict[str, object] = {"queue": b'queue":' + name, "agent": b'agent":' + name}
+        with unavailable(), self._engine.connect() as connection:
+            found = _read(connection, _NAMING, {**needles, "types": _WIRES, "after": after, "upto": upto})
+        return [
+            Call(desk=desk, position=one.position, contact=contact_at(one.event, one.event_id))
+            for one in found
+            if desk in desks(one.event)
+        ]
 
-    def starts(self, calls: Collection[Call]) -> list[Start]:
-        """Those by which a contact came to a desk for the first time, in their order: one question for all."""
-        if not calls:
-            return []
-        named = {
+    def starts(self, calls: Collection[Call]) -> Begun:
+        """Which of these bring a contact to a desk for the first time: one question for all."""
+        named: dict[str, object] = {
             "contacts": sorted({call.contact for call in calls}),
             "positions": sorted({call.position for call in calls}),
         }
@@ -109,11 +113,14 @@ class DeskCalls:
             parts.setdefault(contact_at(one.event, one.event_id), []).append(one)
         begun = {contact: starts(some) for contact, some in parts.items()}
         at = {one.position: one for one in found}
-        return [
-            Start(call=call, part=at[call.position], parts=tuple(parts[call.contact]))
-            for call in calls
-            if begun[call.contact].get(call.desk) == call.position
-        ]
+        return Begun(
+            starts=[
+                Start(call=call, part=at[call.position], parts=tuple(parts[call.contact]))
+                for call in calls
+                if begun[call.contact].get(call.desk) == call.position
+            ],
+            known={(desk, contact) for contact, some in begun.items() for desk in some},
+        )
 
     def folded(self, positions: Collection[int]) -> set[int]:
         """Which of these the views have in them."""
@@ -127,5 +134,9 @@ def _recorded_at(connection: Connection, position: int) -> datetime:
 
 
 def _read(connection: Connection, query: str, named: dict[str, object]) -> list[Envelope]:
-    with driver(connection).cursor(binary=True) as cursor:
-        return [envelope(row) for row in cursor.execute(query, named)]
+    """Raises `Unavailable` where a newer release wrote what this process cannot read yet."""
+    try:
+        with driver(connection).cursor(binary=True) as cursor:
+            return [envelope(row) for row in cursor.execute(query, named)]
+    except Undecodable:
+        raise Unavailable("here is an event that this process cannot read") from None

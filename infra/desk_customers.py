@@ -7,11 +7,11 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Connection, text
 
+from events import codec
 from events.envelope import Envelope
 from events.identity import PersonVerified
 from events.personal import Sealed
 from events.touch import TouchRecorded
-from events import codec
 from infra import histories, whose
 from infra.database import driver
 from infra.desk_calls import Start
@@ -38,7 +38,10 @@ _LAST = {"timeline": ("occurred_at", LOOKED_THROUGH), "contact": ("started_at", 
 _ROWS = text(
     " UNION ALL ".join(
         [
-            *(f"SELECT '{view}', owner, key, state FROM {view} WHERE owner = ANY(:owners)" for view in _WHOLE),
+            *(
+                f"SELECT '{view}', owner, key, state FROM {view} WHERE owner = ANY(:owners)"
+                for view in _WHOLE
+            ),
             *(
                 f"SELECT '{view}', o.owner, t.key, t.state FROM unnest(CAST(:owners AS text[])) AS o(owner) "
                 f"CROSS JOIN LATERAL (SELECT key, state FROM {view} WHERE owner = o.owner "
@@ -158,10 +161,10 @@ def _has_text(entry: TimelineEntry) -> bool:
     """Is it a touch in which something was said that is kept?"""
     if entry.type != TouchRecorded.WIRE:
         return False
-    return isinstance(touch(entry).text, Sealed)
+    return isinstance(touch_of(entry).text, Sealed)
 
 
-def touch(entry: TimelineEntry) -> TouchRecorded:
+def touch_of(entry: TimelineEntry) -> TouchRecorded:
     """The touch that an entry of the timeline is."""
     found = codec.decode(entry.type, entry.schema, bytes(entry.data))
     assert isinstance(found, TouchRecorded)

@@ -13,7 +13,7 @@ from events import codec
 from events.customer import CustomerDescribed
 from infra.database import among, unavailable
 from infra.histories import families, is_stream
-from infra.opening import Published, open_events
+from infra.opening import Published, open_events, seeing
 from infra.search_index import SearchIndex, readable
 from infra.stored import read
 from infra.vault import Vault
@@ -150,9 +150,10 @@ class Search:
             found = read(connection, among(journal.c.event_id, ids))
             whose = owners(connection, {one.event_id: one.customer for one in found})
         mine = [one for one in found if one.event_id in whose]
-        opened = open_events(
-            self._vault, [Published(one.event_id, one.type, codec.encode(one.event)) for one in mine]
-        )
+        with seeing(personal=True):  # to compare them; whether a name is shown, whoever shows it decides
+            opened = open_events(
+                self._vault, [Published(one.event_id, one.type, codec.encode(one.event)) for one in mine]
+            )
         best: dict[str, Namesake] = {}
         for one, data in zip(mine, opened, strict=True):
             customer, name = whose[one.event_id], readable(data.get("name"))

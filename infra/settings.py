@@ -14,6 +14,9 @@ from phonenumbers import SUPPORTED_REGIONS
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+PERSONAL, PLAIN = ":personal", ":plain"
+"""After a key: whether it may see personal values. A key without either may."""
+
 
 class Settings(BaseSettings):
     """What a process of one workspace needs to know. Every field is an environment variable."""
@@ -57,7 +60,16 @@ class Settings(BaseSettings):
         ge=0,
         description="Days that backups of the vault are kept: till then what was erased is in them",
     )
-    api_keys: SecretStr = Field(default=SecretStr(""), description="Keys that may call, separated by commas")
+    api_keys: SecretStr = Field(
+        default=SecretStr(""),
+        description="Keys that may call, separated by commas; KEY:plain never sees a personal value, KEY and "
+        "KEY:personal do",
+    )
+    reveal_values_per_minute: int = Field(
+        default=10_000,
+        ge=1,
+        description="Personal values that one key may have opened by /v1/reveal in a minute",
+    )
     master_key: SecretStr = Field(
         default=SecretStr(""), description="Base64 of the 32 bytes that wrap data keys"
     )
@@ -99,8 +111,21 @@ class Settings(BaseSettings):
     @cached_property
     def keys(self) -> frozenset[str]:
         """The keys that may call; without a setting, one made for this folder."""
-        given = [key.strip() for key in self.api_keys.get_secret_value().split(",") if key.strip()]
-        return frozenset(given or [self._kept("api-key", lambda: "ts_" + secrets.token_urlsafe(32))])
+        return frozenset(_key_of(one) for one in self._given) or frozenset({self._own})
+
+    @cached_property
+    def personal_keys(self) -> frozenset[str]:
+        """Those of the keys that may see personal values; one that is given twice has its lesser right."""
+        plain = {_key_of(one) for one in self._given if one.endswith(PLAIN)}
+        return self.keys - plain
+
+    @property
+    def _given(self) -> list[str]:
+        return [key.strip() for key in self.api_keys.get_secret_value().split(",") if key.strip()]
+
+    @property
+    def _own(self) -> str:
+        return self._kept("api-key", lambda: "ts_" + secrets.token_urlsafe(32))
 
     @cached_property
     def master(self) -> bytes:
@@ -135,3 +160,8 @@ class Settings(BaseSettings):
         if not found:
             raise ValueError(f"{path} is empty: put the secret back, or delete the file to have one made")
         return found
+
+
+def _key_of(given: str) -> str:
+    """The key itself, without what it may see."""
+    return given.removesuffix(PERSONAL).removesuffix(PLAIN)

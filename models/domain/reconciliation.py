@@ -94,7 +94,7 @@ def by_queue(here: Mapping[str, Call], there: Mapping[str, Sums], *, tolerance: 
     theirs = dict(there)
     theirs.setdefault("", _add(theirs.values()))
     for queue in sorted(ours.keys() | theirs.keys()):
-        mine, other = ours.get(queue, Sums(offered=0)), theirs.get(queue)
+        mine, other = ours.get(queue, _sum([])), theirs.get(queue)
         if other is None:
             differences.append(Difference(of=queue, what="missing there", here=_shown(mine.offered)))
             continue
@@ -104,7 +104,7 @@ def by_queue(here: Mapping[str, Call], there: Mapping[str, Sums], *, tolerance: 
             )
             for name, may_differ in _SLACK.items()
             if not _alike(
-                getattr(mine, name) or 0, getattr(other, name), may_differ * tolerance * (mine.offered or 0)
+                getattr(mine, name), getattr(other, name), may_differ * tolerance * (mine.offered or 0)
             )
         ]
         differences += found

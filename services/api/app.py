@@ -20,6 +20,7 @@ from services.api import (
     pipeline,
     problems,
     quarantine,
+    reveal,
     search,
     text_search,
     timeline,
@@ -44,7 +45,7 @@ def create_app(workspace: Workspace, heart: Heart | None = None) -> FastAPI:
     for subject in (search, customer, erasure, identity, contact, timeline, pipeline, opportunity, event):
         app.include_router(subject.router(workspace, views), dependencies=DOCUMENTED)
 
-    for other in (events_feed, lists, quarantine, text_search, webhook):
+    for other in (events_feed, lists, quarantine, reveal, text_search, webhook):
         app.include_router(other.router(workspace), dependencies=DOCUMENTED)
 
     add_operations(

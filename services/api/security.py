@@ -1,11 +1,14 @@
 """The guard before every route: a key of the workspace, and a body of sensible size."""
 
-from fastapi import HTTPException, Security
+from typing import Annotated
+
+from fastapi import Depends, HTTPException, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from infra.security import key_of, may_call
+from infra import opening
+from infra.security import Caller, fingerprint, key_of, may_call
 from infra.settings import Settings
 from services.api.problems import problem
 
@@ -20,7 +23,10 @@ DOCUMENTED = [
 
 
 class Guard:
-    """Stands before the application, so that nothing of a stranger's request is even read."""
+    """Stands before the application, so that nothing of a stranger's request is even read.
+
+    A key that may not see personal values gets them masked, whichever route opens them.
+    """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app, self._settings = app, settings
@@ -31,7 +37,8 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        if not may_call(key_of(headers), self._settings.keys):
+        key = key_of(headers)
+        if not may_call(key, self._settings.keys):
             detail = "send a key of this workspace: Authorization: Bearer KEY"
             answer = problem(401, "no_key", detail, headers={"WWW-Authenticate": "Bearer"})
             await answer(scope, receive, send)
@@ -40,8 +47,19 @@ class Guard:
         if length.isdigit() and int(length) > BODY_BYTES:
             await problem(413, "body_too_large", _TOO_LARGE)(scope, receive, send)
             return
-        await self._app(scope, _counted(receive), send)
+        caller = Caller(fingerprint(key), may_call(key, self._settings.personal_keys))
+        scope.setdefault("state", {})["caller"] = caller
+        with opening.seeing(personal=caller.personal):
+            await self._app(scope, _counted(receive), send)
 
+
+def _caller(request: Request) -> Caller:
+    found: Caller = request.state.caller
+    return found
+
+
+CallerOf = Annotated[Caller, Depends(_caller)]
+"""Who sent the request, as the guard found."""
 
 _TOO_LARGE = f"the body may have {BODY_BYTES} bytes"
 

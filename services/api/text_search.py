@@ -2,18 +2,18 @@
 
 import base64
 import binascii
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from events.vocabulary import Channel
 from events.vocabulary import Moment as EventMoment
-from infra.opening import Published, open_events
+from infra.opening import Published, open_events, sees_personal
 from infra.search import Hit, Namesake, Place, Search, Within
 from infra.search_index import SearchIndex, readable, texts_of
 from infra.workspace import Workspace
@@ -70,20 +70,14 @@ class SearchAnswer(BaseModel):
     next: str | None
 
 
-def everything(_: Request) -> bool:
-    """May this caller read personal values? Whoever has a key of the workspace."""
-    return True
-
-
-def router(workspace: Workspace, shows: Callable[[Request], bool] = everything) -> APIRouter:
-    """The routes of this subject; `shows` says whether a caller may read personal values."""
+def router(workspace: Workspace) -> APIRouter:
+    """The routes of this subject."""
     routes = APIRouter(tags=["customers"])
     index = SearchIndex(workspace.engine, workspace.vault, workspace.matcher)
     search = Search(workspace.engine, workspace.vault, index)
 
     @routes.get("/v1/search", response_model=SearchAnswer, responses=described())
     def find_texts(
-        request: Request,
         text: Annotated[
             str | None, Query(description="All of these words.", max_length=400, examples=["refund"])
         ] = None,
@@ -107,7 +101,7 @@ def router(workspace: Workspace, shows: Callable[[Request], bool] = everything) 
         """
         if text is None and name is None:
             raise Refused("search.one_wanted", "ask for a text, a name, or both")
-        personal = shows(request)
+        personal = sees_personal()
         named = [] if name is None else search.names(name, CUSTOMERS)
         hits: list[Hit] = []
         if text is not None:

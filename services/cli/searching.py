@@ -3,7 +3,6 @@
 from typing import Annotated
 
 import typer
-from rich.table import Table
 from sqlalchemy import text
 
 from infra.database import unavailable
@@ -47,10 +46,8 @@ def duplicates(
     finally:
         held.close()
     if dry_run:
-        table = Table("likeness", "customer", "other", box=None, header_style="bold")
         for pair in looked.open[:limit]:
-            table.add_row(f"{pair.likeness:.2f}", pair.one, pair.other)
-        console.print(table)
+            console.print(f"{pair.likeness:.2f}  {pair.one}  {pair.other}", highlight=False, soft_wrap=True)
     console.print(
         f"{looked.people:,} customers told name and birthday; {looked.pairs:,} pairs are alike, "
         f"{len(looked.open):,} of them were never asked about; {looked.proposed:,} proposed", soft_wrap=True,

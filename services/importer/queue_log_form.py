@@ -91,7 +91,7 @@ def _lines(call: str, row: Row, caller: str) -> Iterator[str]:
 
 def _at(row: Row, column: str) -> datetime:
     """The moment of a column. The date is that of the call's beginning, and a call may go on after midnight."""
-    day = datetime.strptime(row["date"], "%y%m%d").replace(tzinfo=ZONE)  # noqa: DTZ007  its zone comes next
+    day = datetime.strptime(row["date"], "%y%m%d").replace(tzinfo=ZONE)
     hours, minutes, seconds = map(int, row[column].split(":"))
     late = _seconds(row[column]) < _seconds(row["vru_entry"]) - 3600
     return (day + timedelta(days=late, hours=hours, minutes=minutes, seconds=seconds)).astimezone(UTC)
@@ -138,7 +138,10 @@ def row_of(name: str) -> str:
 
 
 def both_ways(path: Path, mapping: MappingOf) -> Both:
-    """A file's calls by its mapping and by the connector; nothing is recorded. Raises `MappingProblem`, `FileProblem`."""
+    """A file's calls by its mapping and by the connector; nothing is recorded.
+
+    Raises `MappingProblem`, `FileProblem`.
+    """
     items, rows = list[bytes](), list[tuple[int, Row]]()
     with open_table(path, mapping.file) as table:
         drafter = Drafter(mapping, table.columns)

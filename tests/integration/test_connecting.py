@@ -107,7 +107,9 @@ def recorded(workspace, source="pbx"):
 def test_the_list_shows_what_is_set_and_no_secret(connectors, environment):
     status, said = connectors("list")
     assert status == 0
-    assert "/v1/connectors/pbx" in said and "zone=Asia/Shanghai" in said and "key ***" in said
+    assert "/v1/connectors/pbx" in said
+    assert "zone=Asia/Shanghai" in said
+    assert "key ***" in said
     assert "s3cret" not in said
     told = json.loads(connectors("list", "--json")[1])
     assert [one["name"] for one in told["items"]] == ["pbx", "cloud"]
@@ -119,7 +121,9 @@ def test_every_mistake_of_the_file_is_told_beside_what_is_right(connectors, envi
     environment.write_text(FILE + '[[connector]]\nname = "odd"\nkind = "pager"\nsecrets = { key = "k" }\n')
     status, said = connectors("list")
     assert status == 1
-    assert "pbx" in said and "CLOUD_KEY" in said and "connector odd: the kinds are" in said
+    assert "pbx" in said
+    assert "CLOUD_KEY" in said
+    assert "connector odd: the kinds are" in said
     assert connectors("import", "pbx", environment)[0] == 1  # as a gateway would not start
 
 
@@ -141,7 +145,8 @@ def test_a_damaged_file_keeps_what_came_before_and_harms_no_other(connectors, wo
     many = "".join(f"{one}\n" for number in range(10, 2000) for one in lines(number)).encode()
     damaged.write_bytes(gzip.compress(many)[:-2000])
     status, said = connectors("import", "pbx", damaged, log)
-    assert status == 1 and "damaged" in said
+    assert status == 1
+    assert "damaged" in said
     assert {f"pbx:1.{one}" for one in (1, 2, 3)} <= {one.contact for one in recorded(workspace)}
 
 
@@ -150,7 +155,8 @@ def test_what_was_followed_is_a_duplicate_when_it_is_imported(connectors, worksp
     stop = threading.Event()
     following.follow(workspace, *instance, log, stop, lambda _: stop.set())
     before = len(recorded(workspace))
-    assert before and {one.origin for one in recorded(workspace)} == {"live"}
+    assert before
+    assert {one.origin for one in recorded(workspace)} == {"live"}
     connectors("import", "pbx", log)
     assert len(recorded(workspace)) == before
 
@@ -203,15 +209,17 @@ def test_following_goes_on_over_a_rotation_and_a_restart_and_ends_by_a_signal(
     finally:
         again.send_signal(signal.SIGTERM)
         again.communicate(timeout=PATIENCE)
-    assert len(recorded(workspace)) == before + 5 + 0  # queued, started, answered, rang, ended: each once
+    assert len(recorded(workspace)) == before + 5  # queued, started, answered, rang, ended: each once
     assert not [one for one in recorded(workspace) if one.origin != "live"]
 
 
 def test_a_system_that_writes_no_lines_is_not_followed(connectors, log):
     status, said = connectors("follow", "cloud", log)
-    assert status == 1 and "a connect writes no file of lines" in said
+    assert status == 1
+    assert "a connect writes no file of lines" in said
     status, said = connectors("follow", "nobody", log)
-    assert status == 1 and "there are cloud, pbx" in said
+    assert status == 1
+    assert "there are cloud, pbx" in said
 
 
 @pytest.fixture
@@ -251,10 +259,14 @@ def test_a_mended_mapping_is_told_anew_and_its_mistakes_are_taken_back(connector
     before = recorded(workspace)
     wrong.mend()
     status, said = connectors("remap", "pbx", "--dry-run")
-    assert status == 0 and len(recorded(workspace)) == len(before)
-    assert "differs" in said and "missing" in said and "nothing recorded" in said
+    assert status == 0
+    assert len(recorded(workspace)) == len(before)
+    assert "differs" in said
+    assert "missing" in said
+    assert "nothing recorded" in said
     status, said = connectors("remap", "pbx")
-    assert status == 0 and "2 taken back, 4 recorded, 0 could not be" in said
+    assert status == 0
+    assert "2 taken back, 4 recorded, 0 could not be" in said
     new = recorded(workspace)[len(before) :]
     ended = [one for one in before if one.type == "contact.ended" and b"abandoned" not in one.data]
     assert {one.origin for one in new} == {"replay"}
@@ -298,7 +310,9 @@ def test_a_body_that_cannot_be_read_or_is_gone_takes_nothing_back(connectors, wo
 
     wrong.set(unreadable)
     said = connectors("remap", "pbx")[1]
-    assert "unreadable" in said and "unsure" in said and "0 taken back, 0 recorded" in said
+    assert "unreadable" in said
+    assert "unsure" in said
+    assert "0 taken back, 0 recorded" in said
     wrong.mend()
     RawBodies(workspace.engine, workspace.vault).forget("pbx", ["1.1/x"])
     said = connectors("remap", "pbx")[1]
@@ -347,11 +361,12 @@ def test_the_switchs_own_report_is_held_against_ours_contact_by_contact(connecto
     assert told["here"][""] == {"offered": 3, "answered": 2, "abandoned": 1, "wait": 17, "talk": 60}
     assert told["there"]["billing"] == {"offered": 3, "answered": 3, "abandoned": 0, "wait": 11, "talk": 65}
     told = connectors("reconcile", "pbx", report, "--day", "2026-03-02", *COLUMNS, "--tolerance", "3")[1]
-    assert "talk" not in told.split("queue", 1)[0] and "3 differences" in told
+    assert "talk" not in told.split("queue", 1)[0]
+    assert "3 differences" in told
 
 
 def test_a_day_is_the_systems_own(connectors, log, report):
-    """The calls began at 16:26 in Shanghai on the second, which is 00:26 in Auckland... on the same day in UTC."""
+    """The calls began on the second at 16:26 in Shanghai."""
     connectors("import", "pbx", log)
     status, said = connectors("reconcile", "pbx", report, "--day", "2026-03-03", *COLUMNS, "--json")
     assert {one["what"] for one in json.loads(said)["differences"]} == {"missing here"}
@@ -390,4 +405,5 @@ def test_a_report_that_cannot_be_read_says_where(connectors, tmp_path, text, sen
     path = tmp_path / "odd.csv"
     path.write_text(text)
     status, said = connectors("reconcile", "pbx", path, "--day", "2026-03-02")
-    assert status == 1 and sentence in said.replace("\n", " ")
+    assert status == 1
+    assert sentence in said.replace("\n", " ")

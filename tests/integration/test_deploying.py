@@ -19,7 +19,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 
-from events.topics import PARTITIONS, events_topic, family_topics, intake_topic
+from events.topics import PARTITIONS, events_topic, family_topics, intake_topic, state_topic
 from infra import codes
 from infra.settings import Settings
 from infra.supervisor import WHY
@@ -226,14 +226,14 @@ def test_topics_are_made_once_with_what_was_planned_and_a_wrong_one_is_told(kafk
     admin.create_topics([NewTopic(wrong, 3)])[wrong].result(30)
     made = create_topics(kafka.bootstrap, prefix)
     assert sorted([*made, wrong]) == sorted(
-        [events_topic(prefix), intake_topic(prefix), *family_topics(prefix)]
+        [events_topic(prefix), intake_topic(prefix), state_topic(prefix), *family_topics(prefix)]
     )
     assert create_topics(kafka.bootstrap, prefix) == []
     assert odd_topics(kafka.bootstrap, prefix) == {wrong: "has 3 partitions instead of 12"}
     there = admin.list_topics(timeout=30).topics
     assert {len(there[name].partitions) for name in made} == {PARTITIONS}
     plans = {plan.name: plan.settings for plan in planned(prefix, 1)}
-    for name in (events_topic(prefix), intake_topic(prefix)):
+    for name in (events_topic(prefix), intake_topic(prefix), state_topic(prefix)):
         (asked,) = admin.describe_configs([ConfigResource("topic", name)]).values()
         told = asked.result(30)
         assert {key: told[key].value for key in plans[name]} == plans[name]

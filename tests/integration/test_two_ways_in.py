@@ -47,7 +47,7 @@ def call(number, chance, outcome="AGENT", queued=True, served=True, at=None, acc
     return (
         "AA0101", 33000 + number, chance.randint(0, 40) if account is None else account, chance.randint(0, 2),
         chance.choice(["PS", "PE", "NW", "NE", "IN", "TT", "AA"]), f"9901{1 + number % 28:02d}", clock(begin),
-        clock(begin + menu), menu, *q, outcome, *ser, agent if served or agent != "GILI" else "NO_SERVER",
+        clock(begin + menu), menu, *q, outcome, *ser, "NO_SERVER" if outcome == "HANG" else agent,
     )  # fmt: skip
 
 

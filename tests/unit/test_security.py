@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.security import key_of, may_call
+from infra.security import fingerprint, key_of, may_call
 from infra.settings import Settings
 
 
@@ -22,3 +22,16 @@ def test_a_folders_own_key_is_made_once_and_readable_by_its_owner_alone(tmp_path
     (first,) = Settings(var=tmp_path, api_keys="").keys
     assert Settings(var=tmp_path, api_keys="").keys == {first}
     assert (tmp_path / "keys" / "api-key").stat().st_mode & 0o077 == 0
+
+
+def test_a_key_says_behind_a_colon_whether_it_may_see_personal_values(tmp_path):
+    known = Settings(var=tmp_path, api_keys="old, see:personal,count:plain,both,both:plain,a:b")
+    assert known.keys == {"old", "see", "count", "both", "a:b"}
+    assert known.personal_keys == {"old", "see", "a:b"}
+    own = Settings(var=tmp_path, api_keys="")
+    assert own.personal_keys == own.keys
+
+
+def test_a_fingerprint_names_a_key_and_does_not_tell_it():
+    assert fingerprint("secret") == fingerprint("secret") != fingerprint("Secret")
+    assert "secret" not in fingerprint("secret")
