@@ -6,11 +6,12 @@ import structlog
 
 from events.envelope import Envelope
 from infra import aside
-from infra.aside import POLICIES, PROJECTOR, SWEEP
+from infra.aside import POLICIES, PROJECTOR, SEARCH, SWEEP
 from infra.database import unavailable
 from infra.logs import described
 from infra.policy_runner import PolicyRunner
 from infra.projector import Moved, Projector
+from infra.search_index import SearchIndex
 from infra.workspace import Workspace
 from models.errors import Unavailable
 from models.policies.catalogue import POLICIES as ALL_POLICIES
@@ -63,6 +64,12 @@ def _let_sweep(workspace: Workspace, event: Envelope) -> None:
         aside.take_back(connection, SWEEP, event.event_id)
 
 
+def _index(workspace: Workspace, event: Envelope) -> None:
+    with unavailable(), workspace.engine.begin() as connection:
+        SearchIndex(workspace.engine, workspace.vault, workspace.matcher).write(connection, [event])
+        aside.take_back(connection, SEARCH, event.event_id)
+
+
 _TAKE: dict[str, Callable[[Workspace, Envelope], None]] = {
-    PROJECTOR: _fold, POLICIES: _react, SWEEP: _let_sweep,
+    PROJECTOR: _fold, POLICIES: _react, SWEEP: _let_sweep, SEARCH: _index,
 }  # fmt: skip

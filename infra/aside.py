@@ -22,7 +22,7 @@ from models.tables.set_aside import set_aside
 log = structlog.get_logger()
 SET_ASIDE = Counter("touchstone_set_aside_total", "Events a reader could not take", ["reader", "code"])
 
-PROJECTOR, POLICIES, SWEEP = codes.READERS
+PROJECTOR, POLICIES, SWEEP, SEARCH = codes.READERS
 READER = "reader:"
 """What the source of such an entry begins with; no sender may call itself so."""
 

@@ -3,7 +3,7 @@
 A figure that is born with its first count shows no increase, and no alert tells of it.
 """
 
-READERS = ("projector", "policies", "sweep")
+READERS = ("projector", "policies", "sweep", "search")
 
 DEFECTS = (
     "unrecordable", "failed", "hung",

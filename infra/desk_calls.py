@@ -1,5 +1,6 @@
 """Contacts that come to desks, read from the journal: nothing is kept of them anywhere else."""
 
+import re
 from collections.abc import Collection
 from datetime import datetime
 
@@ -7,9 +8,11 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, Engine, select
 
+from events import codec
 from events.codec import Undecodable
 from events.envelope import Envelope
 from infra import ledger
+from infra.cloud_event import CloudEvent
 from infra.database import driver, unavailable
 from infra.histories import SELECT
 from infra.journal_page import expect, head
@@ -21,6 +24,7 @@ from models.tables.journal import journal
 WINDOW = 50_000
 """Positions that one statement looks through for a desk."""
 
+NEWER = "here is an event that this process cannot read"
 _WIRES = [cls.WIRE for cls in CALLING]
 _PARTS = f"{SELECT}(j.contact = ANY(%(contacts)s) OR j.position = ANY(%(positions)s)) ORDER BY j.position"
 _NAMING = (
@@ -58,6 +62,33 @@ class Begun(Struct, frozen=True, kw_only=True):
 
     starts: list[Start]
     known: set[tuple[str, str]]
+
+
+class _Told(Struct):
+    """What a CloudEvent says, as far as it matters here."""
+
+    id: str
+    type: str
+    dataschema: str
+    origin: str
+    data: msgspec.Raw
+
+
+_told = msgspec.json.Decoder(_Told)
+
+
+def brought(event: CloudEvent) -> list[Call]:
+    """The desks to which a live event brings its contact, for the first time or again. Raises `Unavailable`."""
+    told = _told.decode(event.body)
+    if told.origin != "live":
+        return []
+    schema = int(re.split("[:/]", told.dataschema)[-1])
+    try:
+        found = codec.decode(told.type, schema, bytes(told.data))
+    except Undecodable:
+        raise Unavailable(NEWER) from None
+    contact = contact_at(found, told.id)
+    return [Call(desk=desk, position=event.position, contact=contact) for desk in desks(found)]
 
 
 class DeskCalls:
@@ -139,4 +170,4 @@ def _read(connection: Connection, query: str, named: dict[str, object]) -> list[
         with driver(connection).cursor(binary=True) as cursor:
             return [envelope(row) for row in cursor.execute(query, named)]
     except Undecodable:
-        raise Unavailable("here is an event that this process cannot read") from None
+        raise Unavailable(NEWER) from None

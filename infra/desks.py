@@ -5,24 +5,19 @@ rests on the journal alone, so that it may go on at another process.
 """
 
 import asyncio
-import re
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from datetime import timedelta
 from typing import NamedTuple, ParamSpec, TypeVar
 
-import msgspec
 import structlog
-from msgspec import Struct
 
-from events import codec
-from events.envelope import Event
 from infra.clock import Clock
-from infra.desk_calls import WINDOW, Call, DeskCalls, Start
+from infra.desk_calls import WINDOW, Call, DeskCalls, Start, brought
 from infra.journal_page import Page, Wanted
 from infra.journal_tail import Tail
-from models.domain.prompt import CALLING, contact_at, desks
+from models.domain.prompt import CALLING
 from models.errors import Unavailable
 
 log = structlog.get_logger()
@@ -43,7 +38,8 @@ REMEMBERED = 20_000
 SEARCHES = 4
 """Listeners whose gaps are looked through at the same time."""
 
-P, T = ParamSpec("P"), TypeVar("T")
+P = ParamSpec("P")
+T = TypeVar("T")
 _WANTED = Wanted(types=frozenset(cls.WIRE for cls in CALLING))
 
 
@@ -64,19 +60,6 @@ class Message(NamedTuple):
     position: int
     body: str = ""
     resync: bool = False
-
-
-class _Told(Struct):
-    """What the tail has of an event, as far as it matters here."""
-
-    id: str
-    type: str
-    dataschema: str
-    origin: str
-    data: msgspec.Raw
-
-
-_told = msgspec.json.Decoder(_Told)
 
 
 class _Waiting(NamedTuple):
@@ -225,17 +208,11 @@ class Desks:
 
     def _take(self, page: Page) -> None:
         """Keep what may be for somebody who listens. From here on, what comes first is no longer missed."""
-        for one in page.events:
-            told = _told.decode(one.body)
-            if told.origin != "live":
-                continue
-            event = _event(told)
-            contact = contact_at(event, told.id)
-            for desk in desks(event):
-                if desk in self._listeners and (desk, contact) not in self._met:
-                    self._waiting.append(
-                        _Waiting(Call(desk=desk, position=one.position, contact=contact), time.monotonic())
-                    )
+        now = time.monotonic()
+        for event in page.events:
+            for call in brought(event):
+                if call.desk in self._listeners and (call.desk, call.contact) not in self._met:
+                    self._waiting.append(_Waiting(call, now))
         self._place = page.next
 
     async def _tell(self) -> None:
@@ -293,12 +270,3 @@ async def _patiently(ask: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
         except Unavailable as error:
             log.warning("waiting", why=str(error))
             await asyncio.sleep(PAUSE_SECONDS)
-
-
-def _event(told: _Told) -> Event:
-    """Raises `Unavailable` where a newer release wrote what this process cannot read yet."""
-    schema = int(re.split("[:/]", told.dataschema)[-1])
-    try:
-        return codec.decode(told.type, schema, bytes(told.data))
-    except codec.Undecodable:
-        raise Unavailable("here is an event that this process cannot read") from None

@@ -36,6 +36,8 @@ from models.tables.journal import journal_head
 log = structlog.get_logger()
 SOURCE = "erasure"
 CHUNK = 500
+MOST = 100
+"""Customers who are erased together: vacuum and checkpoint are done once for all of them."""
 VACUUMED = ("data_key",), ("identifier", "quarantine", "raw_body")
 """Tables of the vault and of the workspace whose deleted rows are overwritten at once."""
 
@@ -78,17 +80,23 @@ class Eraser:
         with unavailable(), self._workspace.engine.begin() as connection:
             connection.execute(_AGAIN, {"own": SOURCE})
         with unavailable(), self._workspace.engine.connect() as connection:
-            waiting = connection.execute(
-                select(erasure).where(erasure.c.finished_at.is_(None)).order_by(erasure.c.requested_at)
-            ).all()
-        return sum(self._erase(one) for one in waiting)
+            query = select(erasure).where(erasure.c.finished_at.is_(None)).order_by(erasure.c.requested_at)
+            waiting = connection.execute(query.limit(MOST)).all()
+        done = [found for one in waiting if (found := self._erase(one)) is not None]
+        if done:
+            with self._heart.asking():
+                vacuumed = self._overwrite()
+            for one in done:
+                self._finish(one, vacuumed)
+        return len(done)
 
     def again(self) -> int:
         """Everybody once more, say after a backup of the vault was restored; how many there are."""
         with unavailable(), self._workspace.engine.begin() as connection:
             return connection.execute(update(erasure).values(finished_at=None)).rowcount
 
-    def _erase(self, asked: Row[Any]) -> bool:
+    def _erase(self, asked: Row[Any]) -> "_Done | None":
+        """Delete what can be read of them; None while it can't be done."""
         one = str(asked.customer)
         with unavailable(), self._workspace.engine.connect() as connection:
             connection = connection.execution_options(isolation_level="REPEATABLE READ")
@@ -97,29 +105,19 @@ class Eraser:
             found = _Theirs.of(connection, family, one)
         if found.open:
             self._wait(one, "it is not settled whose some events of an un-merge are")
-            return False
+            return None
         with self._heart.asking():
             clear = self._in_the_clear(found)
             quarantined = self._purge_quarantine(clear, found.events)
             raw = self._forget_raw(found.events)
-            searched = self._forget_words(found.events)
             identifiers = self._unlink(found.sides)
             keys = self._workspace.vault.forget([e.event_id for e in found.events])
-            vacuumed = self._overwrite()
-        now = self._workspace.clock.now()
-        days = self._workspace.settings.archive_days
-        before = msgspec.json.decode(asked.certificate, type=Certificate) if asked.certificate else None
-        certificate = Certificate(
-            customer=one, requested_at=asked.requested_at, finished_at=now, runs=asked.runs + 1,
-            archives_until=now + timedelta(days=days), events=len(found.events),
-            keys=keys + (before.keys if before else 0), identifiers=identifiers + (before.identifiers if before else 0),
-            raw_bodies=raw + (before.raw_bodies if before else 0),
-            quarantined=quarantined + (before.quarantined if before else 0),
-            search_rows=searched + (before.search_rows if before else 0), vacuumed=vacuumed,
-        )  # fmt: skip
-        self._finish(one, certificate, upto, found.customer)
-        log.info("erased", customer=one, run=certificate.runs, keys=keys)
-        return True
+            searched = self._forget_words(found.events)  # after the keys: nobody can index them again
+        counts = {
+            "keys": keys, "identifiers": identifiers, "raw_bodies": raw, "quarantined": quarantined,
+            "search_rows": searched,
+        }  # fmt: skip
+        return _Done(asked, found.customer, upto, len(found.events), counts)
 
     def _wait(self, one: str, why: str) -> None:
         with unavailable(), self._workspace.engine.begin() as connection:
@@ -192,24 +190,44 @@ class Eraser:
         done = _vacuum(self._workspace.vault_engine, vault)
         return _vacuum(self._workspace.engine, workspace) and done
 
-    def _finish(self, one: str, certificate: Certificate, upto: int, owner: str) -> None:
+    def _finish(self, done: "_Done", vacuumed: bool) -> None:
+        """Write the certificate, tell subscribers, close."""
+        asked, now = done.asked, self._workspace.clock.now()
+        before: dict[str, Any] = msgspec.json.decode(asked.certificate) if asked.certificate else {}
+        certificate = Certificate(
+            customer=str(asked.customer), requested_at=asked.requested_at, finished_at=now, runs=asked.runs + 1,
+            archives_until=now + timedelta(days=self._workspace.settings.archive_days), events=done.events,
+            vacuumed=vacuumed, **{name: count + before.get(name, 0) for name, count in done.counts.items()},
+        )  # fmt: skip
         event = ErasureCertified(
-            customer=one, keys=certificate.keys, identifiers=certificate.identifiers,
+            customer=certificate.customer, keys=certificate.keys, identifiers=certificate.identifiers,
             archives_until=certificate.archives_until, run=certificate.runs,
         )  # fmt: skip
-        stream = f"customer-{one}"
+        stream = f"customer-{certificate.customer}"
         revision = len(self._workspace.journal.stream(stream))
-        by = By(source=SOURCE, source_id=f"{one}:{certificate.runs}", actor=SOURCE, customer=owner)
-        self._workspace.log.record(
-            by, [Write(stream=stream, expected=revision, events=[(event, certificate.finished_at)])]
-        )
+        by = By(
+            source=SOURCE, source_id=f"{certificate.customer}:{certificate.runs}", actor=SOURCE,
+            customer=done.customer,
+        )  # fmt: skip
+        self._workspace.log.record(by, [Write(stream=stream, expected=revision, events=[(event, now)])])
         with unavailable(), self._workspace.engine.begin() as connection:
             connection.execute(
-                update(erasure).where(erasure.c.customer == one).values(
-                    finished_at=certificate.finished_at, upto=upto, runs=certificate.runs, waiting="",
+                update(erasure).where(erasure.c.customer == certificate.customer).values(
+                    finished_at=now, upto=done.upto, runs=certificate.runs, waiting="",
                     certificate=msgspec.json.encode(certificate),
                 )
             )  # fmt: skip
+        log.info("erased", customer=certificate.customer, run=certificate.runs, keys=certificate.keys)
+
+
+class _Done(Struct, frozen=True):
+    """What one turn deleted of a customer."""
+
+    asked: Any
+    customer: str
+    upto: int
+    events: int
+    counts: dict[str, int]
 
 
 class _Theirs(Struct, frozen=True):

@@ -20,7 +20,7 @@ from models.domain.lifecycle import Lifecycle
 from models.domain.ownership import TELLING
 from models.domain.permission import Reachable
 from models.domain.rules import Rules
-from models.projections.customer_360 import Customer360, Customer360Row
+from models.projections.customer_360 import Customer360, Customer360Row, HeldIdentifier
 from models.projections.lifecycle import LifecycleView
 from models.projections.projection import Projection, play
 from models.tables.erasure import suppression
@@ -144,6 +144,12 @@ class Standings:
                 if one.event.kind == "complaint":
                     found.add(one.event.case_id)
         return frozenset(found)
+
+
+def suppressed_among(connection: Connection, held: Collection[HeldIdentifier], moment: datetime) -> bool:
+    """Was any of these, by then, an identifier of a person who asked to be forgotten?"""
+    where = among(suppression.c.hash, [one.hash for one in held]) & (suppression.c.since <= moment)
+    return connection.execute(select(suppression.c.hash).where(where)).first() is not None
 
 
 def reachable(one: Standing, complaints: Collection[str], suppressed: Collection[Key]) -> Reachable:

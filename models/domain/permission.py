@@ -56,7 +56,7 @@ def permission(
         return "open_complaint"
     withdrawn = allowed = False
     for channel in channels:
-        said = [one for one in customer.consents if _covers(one, channel, purpose)]
+        said = [one for one in customer.consents if covers(one, channel, purpose)]
         if not all(one.granted for one in said):
             withdrawn = True
             continue
@@ -75,5 +75,6 @@ def permission(
     return "not_reachable" if allowed else "no_legal_basis"
 
 
-def _covers(consent: Consent, channel: str, purpose: str) -> bool:
+def covers(consent: Consent, channel: str, purpose: str) -> bool:
+    """Is this word about contact on this channel for this purpose?"""
     return consent.channel in ("", channel) and consent.purpose in ("", purpose)

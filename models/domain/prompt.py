@@ -19,6 +19,7 @@ CALLING: tuple[type[Event], ...] = (
 
 def desks(event: Event) -> tuple[str, ...]:
     """The desks, queues and agents, to which an event brings its contact; each once."""
+    named: tuple[str | None, ...] = ()
     match event:
         case ContactQueued(queue=queue):
             named = (queue,)
@@ -28,8 +29,6 @@ def desks(event: Event) -> tuple[str, ...]:
             named = (queue, agent)
         case TouchRecorded(queue=queue, agent=agent) if is_contact(event):
             named = (queue, agent)
-        case _:
-            named = ()
     return tuple(dict.fromkeys(name for name in named if name))
 
 

@@ -87,7 +87,9 @@ def _blocked(row: Customer360Row, envelope: Envelope) -> Customer360Row:
 
 def _with_identifier(row: Customer360Row, envelope: Envelope, *, blocked: bool) -> Customer360Row:
     if row.erased_at is not None and envelope.occurred_at <= row.erased_at:
-        return row  # of the same instant; what was linked before somebody was forgotten is forgotten with them
+        return (
+            row  # of the same instant; what was linked before somebody was forgotten is forgotten with them
+        )
     ref = envelope.event.identifier
     held = {(one.kind, one.issuer, one.hash): one for one in row.identifiers}
     was = held.get(ref.key) or HeldIdentifier(

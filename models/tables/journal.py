@@ -45,6 +45,7 @@ journal = Table(
     Index("journal_customer", "customer", "position", postgresql_where=text("customer IS NOT NULL")),
     Index("journal_event", "event_id", unique=True),
     Index("journal_contact", "contact", "position", postgresql_where=text("contact IS NOT NULL")),
+    Index("journal_verified", "customer", "position", postgresql_where=text("type = 'identity.verified'")),
 )
 
 journal_head = Table(

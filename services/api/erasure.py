@@ -20,7 +20,8 @@ from models.tables.erasure import erasure
 from services.api.commanding import SOURCE, source_id
 from services.api.opportunity_body import Asked, Name
 from services.api.parameters import CustomerId, IdempotencyKey
-from services.api.problems import Absorbed, described
+from services.api.problems import Absorbed, described, problem
+from services.api.security import CallerOf
 
 UNKNOWN = Refused("customer.unknown", "no customer has this id")
 CUSTOMER = "01997a3e-0000-7000-8000-000000000002"
@@ -118,12 +119,15 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
 
     @routes.get(
         "/export",
+        response_model=None,
         response_class=StreamingResponse,
         responses={200: {"content": {"application/json": {"example": {"customer": CUSTOMER, "events": []}}}},
                    **described(308, 404)},
     )  # fmt: skip
-    def export_customer(customer_id: CustomerId) -> StreamingResponse:
+    def export_customer(customer_id: CustomerId, caller: CallerOf) -> Response:
         """Everything about one person as one file: identifiers, views, and every event, opened."""
+        if not caller.personal:
+            return problem(403, "not_allowed", "this key may not see personal values")
         one = str(customer_id)
         survivor(one)
         return StreamingResponse(

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from infra import list_files, list_pull
 from infra.list_pull import Listed, Pull, Pulled
+from infra.opening import sees_personal
 from infra.workspace import Workspace
 from models.domain.target_list import ListRow
 from models.errors import Refused
@@ -141,7 +142,7 @@ def router(workspace: Workspace) -> APIRouter:
         after = _read(cursor)
         pull = Pull(workspace, list_pull.find(workspace, list_id), addresses=addresses)
         size = limit or (500 if format == "json" or cursor is not None else None)
-        tag = f'"{pull.tag(format, addresses, after, size)}"'
+        tag = f'"{pull.tag(format, addresses and sees_personal(), after, size)}"'
         headers = {
             "ETag": tag,
             "X-Left-Out-At-Pull": str(pull.left_out),

@@ -93,7 +93,7 @@ class SaidPart(Part):
 
 
 class PromptAnswer(Part):
-    """Who is there, told when a contact starts. Where nobody is recognised, `customer` and what hangs on it are null."""
+    """Who is there, told when a contact starts. Where nobody is known, `customer` and what hangs on it are null."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 

@@ -4,6 +4,7 @@ import typer
 
 from services.cli import (
     connecting,
+    consenting,
     contract,
     demoing,
     held,
@@ -32,6 +33,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(connecting.app, name="connectors", rich_help_panel="Bring in")
     app.command(rich_help_panel="Bring in")(held.quarantine)
     app.command(rich_help_panel="Bring in")(working.replay)
+    app.command(rich_help_panel="Bring in")(consenting.do_not_call)
     app.command(rich_help_panel="Foretell")(working.train)
     app.command(rich_help_panel="Foretell")(working.score)
     app.add_typer(listing.app, name="list", rich_help_panel="Foretell")
@@ -39,6 +41,7 @@ def register(app: typer.Typer) -> None:
     app.command(rich_help_panel="Look after")(rebuilding.verify)
     app.command(rich_help_panel="Look after")(searching.search)
     app.command(rich_help_panel="Look after")(searching.duplicates)
+    app.command(rich_help_panel="Look after")(consenting.erasure)
     app.command(rich_help_panel="Look after")(operating.migrate)
     app.command(rich_help_panel="Look after")(operating.topics)
     app.command(rich_help_panel="Look after")(operating.worker)

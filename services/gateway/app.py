@@ -10,7 +10,7 @@ from infra.observing import NO_TELEMETRY, Observed, add_operations
 from infra.security import key_of
 from infra.workspace import Workspace
 from models.errors import Unavailable
-from services.gateway import cloudevents, segment
+from services.gateway import cloudevents, segment, unsubscribe
 from services.gateway.body import BadBody, read_items
 from services.gateway.connectors import routes as connectors
 from services.gateway.direct import DirectRoute
@@ -51,6 +51,7 @@ def create_app(workspace: Workspace, heart: Heart | None = None) -> FastAPI:
     cloudevents.install(app, reception)
     segment.install(app, reception)
     connectors.install(app, reception)
+    unsubscribe.install(app, reception)
     add_operations(
         app, Health({"journal": answers(workspace.engine), "vault": answers(workspace.vault_engine)})
     )

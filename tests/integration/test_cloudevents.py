@@ -2,27 +2,37 @@
 
 import asyncio
 import json
+import signal
+import subprocess
+import sys
 
 import pytest
 from cloudevents.core.bindings import http as http_binding
 from cloudevents.core.bindings import kafka as kafka_binding
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
+from confluent_kafka import Producer
 from fastapi.testclient import TestClient
 
+from events.topics import intake_topic
 from infra import cloud_event_in
 from infra.attempts import Attempts
 from infra.door import RECEIVED, VERDICTS
 from infra.heart import Heart
 from infra.replay import replay
+from infra.topics_admin import create_topics
+from services.cli.stack import environment
 from services.gateway.app import create_app
 from services.workers.intake import Taker, settle
 from tests.support.clock import MONDAY
+from tests.support.faults.crew import until
+from tests.support.sending import item
 
 KEY = {"Authorization": "Bearer test-key"}
 BATCH = {**KEY, "Content-Type": "application/cloudevents-batch+json"}
 ANN = {"kind": "phone", "value": "+14155552671"}
 JSON = JSONFormat()
+PATIENCE = 60
 
 
 def happened(id="c1", **attributes):
@@ -213,3 +223,31 @@ def test_a_bad_one_on_the_topic_is_held_with_its_attributes(workspace):
     assert (held.source, held.source_id, held.code) == ("/switch/1", "bad", "unknown_type")
     assert json.loads(held.raw)["type"] == "touch.noted"
     assert [one.source_id for one in facts(workspace)] == ["good"]
+
+
+def test_a_worker_takes_them_from_kafka_by_their_headers(workspace, settings, kafka):
+    """As any library of CloudEvents puts them there, beside items in our own form."""
+    told = settings.model_copy(update={"kafka_bootstrap": kafka.bootstrap})
+    create_topics(kafka.bootstrap, told.topic_prefix)
+    producer = Producer({"bootstrap.servers": kafka.bootstrap})
+    for message in (
+        kafka_binding.to_binary(happened("b"), JSON),
+        kafka_binding.to_structured(happened("s"), JSON),
+    ):
+        producer.produce(
+            intake_topic(told.topic_prefix), message.value, headers=list(message.headers.items())
+        )
+    producer.produce(intake_topic(told.topic_prefix), json.dumps(item("own", ANN)).encode())
+    assert producer.flush(PATIENCE) == 0
+    with (settings.var / "out").open("wb") as output:
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "services.workers", "intake"], stdout=output, stderr=output,
+            env=environment(told),
+        )  # fmt: skip
+    try:
+        until(lambda: len(facts(workspace)) == 3, PATIENCE, "they do not come")
+    finally:
+        worker.send_signal(signal.SIGTERM)
+        worker.wait(PATIENCE)
+    assert sorted(one.source_id for one in facts(workspace)) == ["b", "own", "s"]
+    assert workspace.quarantine.counts() == {}

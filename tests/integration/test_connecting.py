@@ -368,9 +368,9 @@ def test_the_switchs_own_report_is_held_against_ours_contact_by_contact(connecto
 def test_a_day_is_the_systems_own(connectors, log, report):
     """The calls began on the second at 16:26 in Shanghai."""
     connectors("import", "pbx", log)
-    status, said = connectors("reconcile", "pbx", report, "--day", "2026-03-03", *COLUMNS, "--json")
+    _, said = connectors("reconcile", "pbx", report, "--day", "2026-03-03", *COLUMNS, "--json")
     assert {one["what"] for one in json.loads(said)["differences"]} == {"missing here"}
-    there = ("--zone", "Pacific/Kiritimati")  # 14 hours before UTC: there it was 22:26 of the second
+    there = ("--zone", "Pacific/Kiritimati")  # 14 hours ahead of UTC: there it was 22:26 of the second
     told = json.loads(
         connectors("reconcile", "pbx", report, "--day", "2026-03-02", *there, *COLUMNS, "--json")[1]
     )

@@ -4,8 +4,10 @@ import json
 from datetime import timedelta
 
 import pytest
+import typer
 from jsonschema import Draft202012Validator
 from sqlalchemy import text
+from typer.testing import CliRunner
 
 from events import customer_state, schema
 from events.asyncapi import STATE_HEADERS
@@ -15,6 +17,7 @@ from infra.relay import Relay
 from infra.state_topic import StateTopic, place_of, refill
 from infra.topics_admin import create_topics
 from models.ports import By, Write
+from services.cli.commands import register
 from tests.support.calling import caller, read
 from tests.support.clock import MONDAY
 from tests.support.faults.subscribing import ends
@@ -209,3 +212,19 @@ def test_a_writer_that_fails_says_it_all_again(workspace, topic, two, monkeypatc
     with pytest.raises(RuntimeError):
         writer.step(topic.id)
     assert topic.write() == 2
+
+
+def test_the_command_says_how_far_it_is_and_has_everybody_written_anew(workspace, topic, two, monkeypatch):
+    app = typer.Typer()
+    register(app)
+    for name, value in (
+        ("DATABASE_URL", workspace.settings.database_url), ("KAFKA_BOOTSTRAP", topic.bootstrap),
+        ("TOUCHSTONE_TOPIC_PREFIX", topic.prefix), ("TOUCHSTONE_VAR", str(workspace.settings.var)),
+    ):  # fmt: skip
+        monkeypatch.setenv(name, value)
+    assert "nothing is written yet" in CliRunner().invoke(app, ["state"]).output
+    fold(workspace)
+    assert topic.write() == 2
+    assert "0 events behind" in CliRunner().invoke(app, ["state"]).output
+    assert "is being filled" in CliRunner().invoke(app, ["state", "--refill"]).output
+    assert topic.write() == 4

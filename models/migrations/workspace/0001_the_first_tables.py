@@ -204,6 +204,13 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("stream <> ''"),
     )
+    op.create_index(
+        "journal_verified",
+        "journal",
+        ["customer", "position"],
+        unique=False,
+        postgresql_where=sa.text("type = 'identity.verified'"),
+    )
     op.create_table(
         "journal_head",
         sa.Column("id", sa.SmallInteger(), nullable=False),
@@ -564,6 +571,9 @@ def downgrade() -> None:
     op.drop_table("lifecycle")
     op.drop_table("ledger")
     op.drop_table("journal_head")
+    op.drop_index(
+        "journal_verified", table_name="journal", postgresql_where=sa.text("type = 'identity.verified'")
+    )
     op.drop_index("journal_stream", table_name="journal", postgresql_where=sa.text("stream <> ''"))
     op.drop_index("journal_source", table_name="journal")
     op.drop_index("journal_event", table_name="journal")

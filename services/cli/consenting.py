@@ -1,0 +1,78 @@
+"""do-not-call: take a register in. erasure --again: after a backup of the vault was restored. retention: see there."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+from rich.progress import Progress, SpinnerColumn, TextColumn
+
+from events.vocabulary import Channel
+from infra.do_not_call import take_register
+from infra.erasure import Eraser
+from services.cli.running import console, fail, workspace
+
+
+def do_not_call(
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="One number a line, or a CSV file.")
+    ],
+    register: Annotated[str, typer.Option("--register", help="Its name: the proof of each withdrawal.")],
+    column: Annotated[str, typer.Option("--column", help="The CSV column that holds the numbers.")] = "",
+    channel: Annotated[str, typer.Option("--channel", help="The channel it forbids.")] = "voice",
+) -> None:
+    """Take in a register of people who do not want to be called. Taking the same register again changes nothing.
+
+    Every number is a withdrawal of consent on that channel for all purposes, with the register as its proof. It
+    holds for whoever has the number, also for a customer who shows it only later.
+    """
+    if channel not in get_args(Channel):
+        fail(f"there is no channel {channel!r}: it is one of {', '.join(get_args(Channel))}")
+    opened = workspace()
+    found: Counter[str] = Counter()
+    try:
+        with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=console) as progress:
+            task = progress.add_task("0 numbers")
+            for verdicts in take_register(opened, _numbers(file, column), register, channel):  # type: ignore[arg-type]
+                found += verdicts
+                progress.update(task, description=f"{found.total():,} numbers")
+    finally:
+        opened.close()
+    console.print(
+        f"{found.total():,} numbers: {found['accepted']:,} new, {found['duplicate']:,} known, "
+        f"{found['quarantined']:,} in quarantine, {found['refused']:,} refused"
+    )
+    if found["quarantined"]:
+        console.print(
+            "What is no phone number lies in quarantine: `touchstone quarantine --code phone_invalid`"
+        )
+
+
+def _numbers(file: Path, column: str) -> Iterator[str]:
+    with file.open(newline="", encoding="utf-8-sig") as lines:
+        if not column:
+            yield from (line.strip() for line in lines if line.strip())
+            return
+        rows = csv.DictReader(lines)
+        if column not in (rows.fieldnames or ()):
+            fail(f"{file.name} has no column {column!r}; it has {', '.join(rows.fieldnames or ('none',))}")
+        yield from (text for row in rows if (text := (row[column] or "").strip()))
+
+
+def erasure(
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="Everybody once more: do it after a backup of the vault was restored."),
+    ] = False,
+) -> None:
+    """Erase whoever waits for it, now and here; the worker `erasure` does the same all the time."""
+    opened = workspace()
+    try:
+        eraser = Eraser(opened)
+        if again:
+            console.print(f"{eraser.again():,} customers are to be erased once more")
+        console.print(f"{eraser.turn():,} erased")
+    finally:
+        opened.close()
