@@ -107,10 +107,15 @@ class DeskCalls:
         with unavailable(), self._engine.connect() as connection:
             expect(position, head(connection))
 
-    def position_at(self, moment: datetime) -> int:
-        """The last position recorded before a moment: recording times never go back, so it is found by halves."""
+    def reach(self, position: int, moment: datetime) -> int:
+        """The position or, where it was recorded before the moment, the last one that was.
+
+        Recording times never go back, so it is found by halves.
+        """
         with unavailable(), self._engine.connect() as connection:
-            low, high = 0, head(connection)
+            low, high = position, head(connection)
+            if low and _recorded_at(connection, low) >= moment:
+                return position
             while low < high:
                 middle = (low + high + 1) // 2
                 if _recorded_at(connection, middle) < moment:

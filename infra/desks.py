@@ -128,7 +128,7 @@ class Desks:
 
     async def _missed(self, listener: Listener, last: int) -> AsyncIterator[Message]:
         """What came while nobody listened, up to where the listener joined."""
-        reach = await self._search(self._calls.position_at, self._clock.now() - REACH)
+        reach = await self._search(self._calls.reach, last, self._clock.now() - REACH)
         if last < reach:
             last = reach
             yield Message(last, resync=True)
@@ -209,10 +209,12 @@ class Desks:
     def _take(self, page: Page) -> None:
         """Keep what may be for somebody who listens. From here on, what comes first is no longer missed."""
         now = time.monotonic()
-        for event in page.events:
-            for call in brought(event):
-                if call.desk in self._listeners and (call.desk, call.contact) not in self._met:
-                    self._waiting.append(_Waiting(call, now))
+        calls = [call for event in page.events for call in brought(event)]
+        self._waiting += [
+            _Waiting(call, now)
+            for call in calls
+            if call.desk in self._listeners and (call.desk, call.contact) not in self._met
+        ]
         self._place = page.next
 
     async def _tell(self) -> None:

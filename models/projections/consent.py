@@ -21,8 +21,8 @@ def withdrawn(row: Customer360Row, envelope: Envelope) -> Customer360Row:
     """The customer forbade something."""
     event = envelope.event
     consent = ConsentState(
-        channel=event.channel or "", purpose=event.purpose or "", granted=False, proof=event.proof or "", basis=event.basis or "",
-        since=envelope.occurred_at, event_id=envelope.event_id, scope=event.scope or "",
+        channel=event.channel or "", purpose=event.purpose or "", granted=False, basis=event.basis or "",
+        proof=event.proof or "", since=envelope.occurred_at, event_id=envelope.event_id, scope=event.scope or "",
     )  # fmt: skip
     return _with_consent(row, envelope, consent)
 

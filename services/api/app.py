@@ -43,7 +43,18 @@ def create_app(workspace: Workspace, heart: Heart | None = None) -> FastAPI:
     app.add_middleware(Observed, service="api", heart=heart)
     problems.install(app)
     views = Views(workspace.engine, workspace.rules, workspace.settings.zone)
-    for subject in (search, customer, consent, erasure, identity, contact, timeline, pipeline, opportunity, event):
+    for subject in (
+        search,
+        customer,
+        consent,
+        erasure,
+        identity,
+        contact,
+        timeline,
+        pipeline,
+        opportunity,
+        event,
+    ):
         app.include_router(subject.router(workspace, views), dependencies=DOCUMENTED)
 
     for other in (events_feed, lists, quarantine, reveal, text_search, webhook):

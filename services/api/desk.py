@@ -23,7 +23,11 @@ STREAM = "text/event-stream"
 Desk = Annotated[
     str,
     Path(
-        description="An agent or a queue.", min_length=1, max_length=200, pattern=NO_NUL, examples=["billing"]
+        description="An agent or a queue, like SIP/101 too.",
+        min_length=1,
+        max_length=200,
+        pattern=NO_NUL,
+        examples=["billing"],
     ),
 ]
 LastEventId = Annotated[
@@ -51,7 +55,9 @@ def router(workspace: Workspace, views: Views, tail: Tail) -> APIRouter:
     told = Prompts(workspace, DeskCustomers(workspace, views))
     desks = Desks(tail, DeskCalls(workspace.engine), told, workspace.clock)
 
-    @routes.get("/v1/desk/{desk}/prompts", response_class=EventSourceResponse, responses=_FORMS | described())
+    @routes.get(
+        "/v1/desk/{desk:path}/prompts", response_class=EventSourceResponse, responses=_FORMS | described()
+    )
     async def prompt(desk: Desk, caller: CallerOf, last_event_id: LastEventId = None) -> EventSourceResponse:
         """Who is there, whenever a live contact comes to this agent or queue: once for each contact.
 

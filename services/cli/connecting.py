@@ -19,11 +19,11 @@ from services.cli.held import counted
 from services.cli.running import console, fail
 from services.cli.stack import environment
 from services.cli.working import bar
+from services.gateway import following
 from services.gateway.connectors.connector import Connector, Instance, Options
 from services.gateway.connectors.importing import FileProblem, Imported, import_file
 from services.gateway.connectors.settings import ConnectorProblem, examine, load_instances
 from services.gateway.connectors.telling import DOOR
-from services.workers import following
 
 app = typer.Typer(
     no_args_is_help=True, help="Systems that call us in their own words: Asterisk, Twilio, Connect, WeChat …"

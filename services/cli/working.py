@@ -12,6 +12,8 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from infra import cloud_event_in
+from infra.intake import Rejected
 from infra.replay import replay as replay_held
 from infra.settings import Settings
 from services.cli import running, serving
@@ -172,7 +174,11 @@ def replay(
         asked = held.settings
         instances = load_instances(asked.connectors, os.environ, region=asked.region)
         dialect = Dialect(asked.sdk_issuer, asked.region)
-        report = replay_held(held, code or None, translate=dialect.again, others=instances.keys())
+
+        def translate(raw: bytes, at: datetime) -> bytes | Rejected:
+            return cloud_event_in.again(raw) if cloud_event_in.is_document(raw) else dialect.again(raw, at)
+
+        report = replay_held(held, code or None, translate=translate, others=instances.keys())
         told = tell_again(held, instances) if not code else None
     except ConnectorProblem as problem:
         fail(str(problem))

@@ -6,12 +6,12 @@ import threading
 from infra.collector import keep_what_is_loaded
 from infra.heart import Heart
 from infra.logs import configure_logging
+from infra.readiness import ready
 from infra.relay import Relay
 from infra.settings import Settings
 from infra.supervisor import end_in_time, end_with_parent
 from infra.telemetry import serve_metrics
 from infra.workspace import open_workspace
-from services.workers.readiness import ready
 
 
 def main() -> None:

@@ -37,8 +37,9 @@ def selectors(expression: str) -> Iterator[tuple[str, str, str]]:
 
 def trees() -> Iterator[tuple[ast.AST, set[str]]]:
     """Our code that gives codes to what it does not take, and the names of those who take them first."""
-    takers = {"Rejected", "Strange", "Undecodable"}
-    for path in (*ROOT.glob("infra/*.py"), *ROOT.glob("services/workers/*.py"), ROOT / "events/codec.py"):
+    takers = {"Rejected", "Strange", "Undecodable", "Unmapped"}
+    ours = ("infra/*.py", "services/workers/*.py", "services/gateway/**/*.py", "events/codec.py")
+    for path in (path for pattern in ours for path in ROOT.glob(pattern)):
         if path.name != "codes.py":
             yield ast.parse(path.read_text()), takers
     yield ast.parse((ROOT / "models/domain/identifier.py").read_text()), {"Refused"}

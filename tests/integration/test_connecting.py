@@ -20,10 +20,10 @@ from typer.testing import CliRunner
 from infra.raw_body import RawBodies
 from models.tables.journal import journal
 from services.cli import connecting
+from services.gateway import following
 from services.gateway.connectors import asterisk_queue_log, catalogue
 from services.gateway.connectors.connector import Unmapped
 from services.gateway.connectors.mending import mend
-from services.workers import following
 from tests.support.folding import fold
 
 FILE = """

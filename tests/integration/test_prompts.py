@@ -4,6 +4,7 @@ import json
 import threading
 from contextlib import contextmanager
 from datetime import timedelta
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -115,7 +116,7 @@ def day(workspace):
             part(workspace, "call-1", "wrapped_up", after=2, reason="billing.dispute", outcome="unresolved"),
             item("v", phone(BERLIN), type=IDENTITY, at=workspace.clock.now(), method="voiceprint", level=2,
                  passed=True, channel="voice", expires_at=(workspace.clock.now() + timedelta(hours=4)).isoformat()),
-            item("case", account(), type="case.imported", origin="import", at=MONDAY, case_id="c-7",
+            item("case", account(), type="case.imported", origin="import", at=MONDAY, case_id="c-7", kind="complaint",
                  status="open", reason="billing.dispute"),
             item("o", account(), type="opportunity.imported", origin="import", at=MONDAY, opportunity_id="o-1",
                  subject="fibre"),
@@ -278,6 +279,17 @@ def test_wherever_a_stream_is_cut_the_rest_is_the_same(workspace):
                 assert [one for one, _ in rest.prompts] == [one for one, _ in whole.prompts[at:]]
 
 
+@pytest.mark.parametrize("name", ["SIP/101", "售后服务", 'the "A" team', "a\\b", "prompts/prompts"])
+def test_a_desk_may_have_any_name(workspace, name):
+    before = send(workspace, item("before", channel="web")) and workspace.journal.head()
+    with serving(workspace) as url, Desktop(url, quote(name, safe="")) as live:
+        calls(workspace, "call-1", phone(), queue=name)
+        told = live.shows(1)
+        assert told["desk"] == name
+        with Desktop(url, quote(name, safe=""), before) as again:
+            assert again.shows(1) == told
+
+
 def test_two_processes_tell_the_same(workspace, settings):
     other = open_workspace(settings, workspace.clock)
     with (
@@ -396,8 +408,9 @@ def test_what_makes_no_sense_is_refused_before_a_stream_begins(workspace):
 
 def test_the_place_of_a_moment_is_found_among_the_positions(workspace):
     places = DeskCalls(workspace.engine)
-    assert places.position_at(MONDAY) == 0
+    assert places.reach(0, MONDAY) == 0
     for _ in range(5):
         workspace.clock.pass_time(minutes=1)
         send(workspace, item(str(workspace.clock.now()), channel="web"))
-    assert [places.position_at(MONDAY + timedelta(minutes=n)) for n in range(8)] == [0, 0, 1, 2, 3, 4, 5, 5]
+    assert [places.reach(0, MONDAY + timedelta(minutes=n)) for n in range(8)] == [0, 0, 1, 2, 3, 4, 5, 5]
+    assert [places.reach(n, MONDAY + timedelta(minutes=3)) for n in range(6)] == [2, 2, 2, 3, 4, 5]

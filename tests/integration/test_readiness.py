@@ -8,10 +8,10 @@ import pytest
 from prometheus_client import REGISTRY
 
 from infra import topics_admin
+from infra.readiness import ready
 from infra.relay import Relay
 from infra.topics_admin import create_topics
 from models.errors import Unavailable
-from services.workers.readiness import ready
 from tests.support.faults.crew import until
 from tests.support.sending import account, item, send
 

@@ -237,9 +237,7 @@ def test_the_recorded_events_alone_rebuild_the_register(touches):
     desk = Desk()
     for refs in touches:
         desk.touch(*refs)
-    known = edges(
-        happened(event, position=position) for position, event in enumerate(desk.learnt)
-    )
+    known = edges(happened(event, position=position) for position, event in enumerate(desk.learnt))
     links = {key: known.root(side) for key, side in known.linked.items()}
     assert (links, known.linked) == (desk.register.links, desk.register.sides)
     assert known.blocked == desk.register.blocked

@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from events import registry
 from events.envelope import Envelope
 from events.touch import TouchRetracted
 from infra import identity_store
@@ -90,7 +91,7 @@ def mend(
             different = remap(
                 ((one.key, one.raw) for one in page), recorded, connector, instance, workspace.intake.identify
             )
-            differences = [(one, _kind(one, page, different)) for one in different]
+            differences = [(one, _kind(one, recorded, page, different)) for one in different]
             report.bodies += len(page)
             report.events += len(recorded)
             kinds.update(kind for _, kind in differences)
@@ -103,7 +104,14 @@ def mend(
     return report
 
 
-def _kind(one: Remapped, page: Sequence[RawBody], different: Sequence[Remapped]) -> Kind:
+def _kind(
+    one: Remapped, recorded: Mapping[str, Envelope], page: Sequence[RawBody], different: Sequence[Remapped]
+) -> Kind:
+    before = recorded.get(one.source_id)
+    if before is not None and registry.of(before.event).family not in ("touch", "contact"):
+        return (
+            "unsure"  # only what was reported can be taken back; a consent has a word of its own against it
+        )
     if one.difference != "no_longer_told":
         return one.difference
     group = belongs_to(one.source_id)

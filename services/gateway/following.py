@@ -1,4 +1,4 @@
-"""Follows the file of a system that calls us: `python -m services.workers.following NAME FILE`."""
+"""Follows the file of a system that calls us: `python -m services.gateway.following NAME FILE`."""
 
 import os
 import signal
@@ -12,6 +12,7 @@ import structlog
 
 from infra.heart import Heart
 from infra.logs import configure_logging
+from infra.readiness import ready
 from infra.settings import Settings
 from infra.supervisor import end_in_time, end_with_parent
 from infra.telemetry import serve_metrics
@@ -22,13 +23,12 @@ from services.gateway.connectors.connector import Connector, Instance
 from services.gateway.connectors.settings import ConnectorProblem, load_instances
 from services.gateway.connectors.tail import Follower, Tail
 from services.gateway.connectors.telling import DOOR
-from services.workers.readiness import ready
 
 log = structlog.get_logger()
 LOOK_SECONDS = 0.5
 """How long a line waits at most when nothing else was written."""
 WAIT_SECONDS = 1.0
-MODULE = "services.workers.following"
+MODULE = "services.gateway.following"
 USAGE = f"python -m {MODULE} NAME FILE: which of the configured systems writes which file"
 
 
