@@ -144,6 +144,19 @@ class Quarantine:
                 connection.execute(delete(quarantine).where(quarantine.c.id.in_([row.id for row in gone])))
             deleted += len(gone)
 
+    def forget_before(self, moment: datetime, *, dry_run: bool = False) -> int:
+        """Delete what was received before; how many entries. A dry run only counts them."""
+        where = quarantine.c.received_at < moment
+        with unavailable(), self._engine.connect() as connection:
+            rows = connection.execute(
+                select(quarantine.c.digest, quarantine.c.received_at).where(where)
+            ).all()
+        if not dry_run:
+            self._vault.forget([_key_id(bytes(row.digest), row.received_at) for row in rows])
+            with unavailable(), self._engine.begin() as connection:
+                connection.execute(delete(quarantine).where(where))
+        return len(rows)
+
     def settle(self, entry: int, verdict: str, now: datetime) -> None:
         """Close an entry: a replay had this verdict. What the journal has now is not kept here too."""
         where = quarantine.c.id == entry

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Engine, RowMapping, delete, select
+from sqlalchemy import ColumnElement, Engine, RowMapping, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from infra.database import among, unavailable
@@ -129,6 +129,12 @@ class RawBodies:
         those = {belongs_to(one) for one in source_ids}
         where = (raw_body.c.source == source) & among(raw_body.c.belongs_to, those)
         return self._delete(where)
+
+    def count_before(self, moment: datetime) -> int:
+        """How many were received before. Raises `Unavailable`."""
+        with unavailable(), self._engine.connect() as connection:
+            counted = select(func.count()).select_from(raw_body).where(raw_body.c.received_at < moment)
+            return int(connection.execute(counted).scalar_one())
 
     def forget_before(self, moment: datetime) -> int:
         """Delete what was received before; how many bodies. Raises `Unavailable`."""

@@ -107,6 +107,8 @@ class Rules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reach: dict[Channel, tuple[str, ...]] = field(default_factory=lambda: dict(REACH))
     """Which kinds of identifier a channel can use; `mobile` is a phone on a mobile line. A company finds
     postal addresses under its account numbers."""
+    keep_days: dict[str, Annotated[int, Meta(ge=1)]] = {}
+    """How long personal values are kept, by event type (or `raw_body`, `quarantine`); what is not named, for ever."""
     currency: Currency = ""
     """The workspace's own; empty: the one in which most of a list's candidates bought."""
 

@@ -79,7 +79,7 @@ def _answer(start: Start, known: Known, zone: str) -> PromptAnswer:
     view = known.view
     if view is None:
         return _nobody(start, known.at, NOBODY)
-    serving = _serving(view, start.call.contact, known, zone)
+    serving = _serving(view, start, known, zone)
     told = answer(serving, {}, at=known.at, as_of=None, known_at=None, zone=zone, during=start.call.contact)
     stage = told.lifecycle and StagePart.model_validate(told.lifecycle.model_dump(exclude={"log"}))
     return _nobody(start, known.at, told.contacts.says).model_copy(
@@ -110,19 +110,20 @@ def _started(start: Start) -> StartedPart:
     )  # fmt: skip
 
 
-def _serving(view: CustomerView, contact: str, known: Known, zone: str) -> CustomerView:
+def _serving(view: CustomerView, start: Start, known: Known, zone: str) -> CustomerView:
     """The customer's view as it is while this contact is served.
 
-    It counts as one of today, whichever of its parts have come and whenever it began. A last contact that is too
-    long ago for the view to hold is put back.
+    It counts as one of its day, whichever of its parts have come and whenever it began; what began after it came to
+    the desk does not, so that a prompt that is told late says the same. A last contact that is too long ago for the
+    view to hold is put back.
     """
-    row = row_of(view)
-    others = tuple(one for one in row.contacts if one.contact_id != contact)
-    if not others and known.before:
-        others = (_contact(known.before[0]),)
+    row, came_at = row_of(view), start.part.occurred_at
+    others = tuple(one for one in row.contacts if one.contact_id != start.call.contact and one.at <= came_at)
+    if not others:
+        others = tuple(_contact(one) for one in known.before if one.started_at <= came_at)[:1]
     theirs = ZoneInfo(zone_of(row, zone))
-    today = known.at.astimezone(theirs).date()
-    count = 1 + sum(one.at <= known.at and one.at.astimezone(theirs).date() == today for one in others)
+    today = came_at.astimezone(theirs).date()
+    count = 1 + sum(one.at.astimezone(theirs).date() == today for one in others)
     serving = msgspec.structs.replace(row, contacts=others, contacts_today=count)
     rows: dict[str, dict[str, Any]] = {**view.rows, "customer_360": {view.customer: serving}}
     return msgspec.structs.replace(view, rows=rows)

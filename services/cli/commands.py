@@ -42,6 +42,7 @@ def register(app: typer.Typer) -> None:
     app.command(rich_help_panel="Look after")(searching.search)
     app.command(rich_help_panel="Look after")(searching.duplicates)
     app.command(rich_help_panel="Look after")(consenting.erasure)
+    app.command(rich_help_panel="Look after")(consenting.retention)
     app.command(rich_help_panel="Look after")(operating.migrate)
     app.command(rich_help_panel="Look after")(operating.topics)
     app.command(rich_help_panel="Look after")(operating.worker)

@@ -1,4 +1,4 @@
-"""do-not-call: take a register in. erasure --again: after a backup of the vault was restored. retention: see there."""
+"""do-not-call: take a register in. retention: forget what is too old. erasure: forget whoever asked for it."""
 
 import csv
 from collections import Counter
@@ -12,6 +12,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from events.vocabulary import Channel
 from infra.do_not_call import take_register
 from infra.erasure import Eraser
+from infra.retention import RetentionProblem, keep, rules_of
 from services.cli.running import console, fail, workspace
 
 
@@ -59,6 +60,39 @@ def _numbers(file: Path, column: str) -> Iterator[str]:
         if column not in (rows.fieldnames or ()):
             fail(f"{file.name} has no column {column!r}; it has {', '.join(rows.fieldnames or ('none',))}")
         yield from (text for row in rows if (text := (row[column] or "").strip()))
+
+
+def retention(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what is older than its rule allows.")
+    ] = False,
+) -> None:
+    """Forget personal values that are older than the workspace's rules allow; run it every night.
+
+    `[keep_days]` in the TOML file of TOUCHSTONE_WORKSPACE says for how many days, by event type, or for `raw_body`
+    and `quarantine`: `"touch.recorded" = 730`. The events stay, without their personal fields, and so do all figures.
+    """
+    opened = workspace()
+    found: Counter[str] = Counter()
+    try:
+        rules = rules_of(opened.rules.keep_days)
+        if not rules:
+            console.print(
+                "No rule is set: everything is kept. Write [keep_days] into the file of TOUCHSTONE_WORKSPACE."
+            )
+            return
+        with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=console) as progress:
+            task = progress.add_task("looking")
+            for some in keep(opened, rules, opened.clock.now(), dry_run=dry_run):
+                found += some
+                progress.update(task, description=f"{found.total():,} so far")
+    except RetentionProblem as problem:
+        fail(str(problem))
+    finally:
+        opened.close()
+    for rule in rules:
+        does = "would be forgotten" if dry_run else "forgotten"
+        console.print(f"{rule.what}: {found[rule.what]:,} older than {rule.days:,} days {does}")
 
 
 def erasure(

@@ -1,20 +1,27 @@
 """What the two OpenAPI documents promise, asked of the running applications: schemathesis, with all its checks."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, settings
+from fastapi import FastAPI
+from schemathesis import engine
+from schemathesis.config import SchemathesisConfig
+from schemathesis.engine import events
 
 from services.api.app import create_app as create_api
 from services.gateway.app import create_app as create_gateway
 from tests.support.folding import fold
 from tests.support.sending import account, email, item, phone, purchase, send
 
-EXAMPLES = 5
-KEY = {"Authorization": "Bearer test-key"}
-BOUNDED = settings(
-    max_examples=EXAMPLES, deadline=None, derandomize=True, database=None,
-    phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck),
-)  # fmt: skip
+BOUNDED: dict[str, Any] = {
+    "seed": 1,
+    "headers": {"Authorization": "Bearer test-key"},
+    "continue-on-failure": True,
+    "generation": {"max-examples": 5, "deterministic": True, "database": "none"},
+    "phases": {"stateful": {"enabled": False}},
+}
 
 
 @pytest.fixture
@@ -30,29 +37,33 @@ def peopled(workspace):
     return workspace
 
 
-@pytest.fixture
-def gateway_document(peopled):
-    return schemathesis.openapi.from_asgi("/openapi.json", create_gateway(peopled))
+def broken(app: FastAPI, **leaving_out: str) -> list[str]:
+    """Every promise that does not hold: the operation, the check, and what it found."""
+    schema = schemathesis.openapi.from_asgi("/openapi.json", app, config=SchemathesisConfig.from_dict(BOUNDED))
+    schema = schema.exclude(**leaving_out) if leaving_out else schema
+    found = sorted(set(_told(engine.from_schema(schema).execute())))
+    __import__("pathlib").Path("/tmp/bi/"+app.title.replace(" ","_")+".txt").write_text("\n@@@".join(found))
+    return found
 
 
-@pytest.fixture
-def api_document(peopled):
-    return schemathesis.openapi.from_asgi("/openapi.json", create_api(peopled))
+def _told(stream: Any) -> Iterator[str]:
+    tried = 0
+    for event in stream:
+        match event:
+            case events.ScenarioFinished(recorder=recorder):
+                for nodes in recorder.checks.values():
+                    tried += len(nodes)
+                    for node in nodes:
+                        if node.failure_info is not None:
+                            yield f"{recorder.label}: {node.name}: {node.failure_info.failure}"
+            case events.NonFatalError() | events.FatalError():
+                yield str(event)
+    print("checks", tried)
 
 
-gateway = schemathesis.pytest.from_fixture("gateway_document")
-api = schemathesis.pytest.from_fixture("api_document").exclude(
-    path_regex=r"^/metrics$|/prompts$|^/v1/events$"
-)
+def test_the_gateway_does_what_its_document_says(peopled):
+    assert broken(create_gateway(peopled)) == []
 
 
-@gateway.parametrize()
-@BOUNDED
-def test_the_gateway_does_what_its_document_says(case):
-    case.call_and_validate(headers=KEY)
-
-
-@api.parametrize()
-@BOUNDED
-def test_the_api_does_what_its_document_says(case):
-    case.call_and_validate(headers=KEY)
+def test_the_api_does_what_its_document_says(peopled):
+    assert broken(create_api(peopled), path_regex=r"^/metrics$|/prompts$|^/v1/events$") == []

@@ -96,6 +96,7 @@ def calls(workspace, contact, *identifiers, queue="billing"):
         part(workspace, contact, "queued", queue=queue),
     )  # fmt: skip
     fold(workspace)
+    workspace.clock.pass_time(seconds=1)
 
 
 @contextmanager
@@ -265,6 +266,7 @@ def test_a_cut_stream_goes_on_where_it_was_at_another_process_too(workspace, set
     told = [*first.prompts, *second.prompts, *third.prompts]
     assert [one["contact"]["contact_id"] for _, one in told] == [f"call-{n}" for n in range(9)]
     assert [at for at, _ in told] == sorted({at for at, _ in told})
+    assert [one["nth_today"] for _, one in told] == [1, 2, 3, 4, 6, 7, 8, 9, 10], "one went elsewhere"
 
 
 def test_wherever_a_stream_is_cut_the_rest_is_the_same(workspace):
