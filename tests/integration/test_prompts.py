@@ -302,7 +302,8 @@ def test_two_processes_tell_the_same(workspace, settings):
             calls(workspace, f"call-{number}", phone())
         one.shows(5)
         two.shows(5)
-        assert one.prompts == two.prompts
+        told, again = ([(at, found | {"at": ""}) for at, found in desk.prompts] for desk in (one, two))
+        assert told == again
     other.close()
 
 
