@@ -4,6 +4,7 @@ from fastapi import FastAPI
 
 from infra.health import Health, answers
 from infra.heart import Heart
+from infra.journal_tail import Tail
 from infra.observing import NO_TELEMETRY, Observed, add_operations
 from infra.telemetry import show_held
 from infra.views import Views
@@ -12,6 +13,7 @@ from services.api import (
     consent,
     contact,
     customer,
+    desk,
     erasure,
     event,
     events_feed,
@@ -43,6 +45,9 @@ def create_app(workspace: Workspace, heart: Heart | None = None) -> FastAPI:
     app.add_middleware(Observed, service="api", heart=heart)
     problems.install(app)
     views = Views(workspace.engine, workspace.rules, workspace.settings.zone)
+    tail = Tail(workspace.engine, workspace.settings.public_url)
+    app.include_router(desk.router(workspace, views, tail), dependencies=DOCUMENTED)
+    app.include_router(events_feed.router(workspace, tail), dependencies=DOCUMENTED)
     for subject in (
         search,
         customer,
@@ -57,7 +62,7 @@ def create_app(workspace: Workspace, heart: Heart | None = None) -> FastAPI:
     ):
         app.include_router(subject.router(workspace, views), dependencies=DOCUMENTED)
 
-    for other in (events_feed, lists, quarantine, reveal, text_search, webhook):
+    for other in (lists, quarantine, reveal, text_search, webhook):
         app.include_router(other.router(workspace), dependencies=DOCUMENTED)
 
     add_operations(

@@ -96,10 +96,9 @@ _FORMS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def router(workspace: Workspace) -> APIRouter:
+def router(workspace: Workspace, tail: Tail) -> APIRouter:
     """The routes of this subject."""
     routes = APIRouter(tags=["events"])
-    tail = Tail(workspace.engine, workspace.settings.public_url)
     prefix = workspace.settings.topic_prefix
 
     @routes.get("/v1/events", response_model=EventPage, responses=_FORMS | described())

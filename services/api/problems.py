@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from events.codec import Undecodable
 from infra.logs import current_request
+from infra.methods import allowing
 from models.errors import Conflict, Refused, Unavailable
 
 REFUSED = {
@@ -58,15 +59,18 @@ def problem(
 def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What a route's documentation says of these statuses, beside those that every route has."""
     return {
-        status: {"model": Problem, "description": _MEANING[status]} for status in (*statuses, 401, 422, 503)
+        status: {"model": Problem, "description": _MEANING[status]}
+        for status in (*statuses, 400, 401, 413, 422, 503)
     }
 
 
 _MEANING = {
+    400: "The body can't be read at all: no UTF-8, or nested too deeply.",
     308: "The customer was merged into another: the same question at the survivor's address.",
     401: "No key of this workspace.",
     404: "There is no such thing.",
     409: "Its state does not allow this, or it moved on meanwhile.",
+    413: "The body is larger than any command.",
     422: "The request says something that is not valid; `path` says where.",
     503: "The database does not answer; come back after Retry-After seconds.",
 }
@@ -108,9 +112,10 @@ def install(app: FastAPI) -> None:
         return problem(422, code, first["msg"], path=_path(first["loc"]))
 
     @app.exception_handler(HTTPException)
-    async def http(_: Request, error: HTTPException) -> Response:
+    async def http(request: Request, error: HTTPException) -> Response:
         code = HTTP_CODES.get(error.status_code, "http_error")
-        return problem(error.status_code, code, error.detail, headers=error.headers)
+        headers = allowing(request) if error.status_code == 405 else error.headers
+        return problem(error.status_code, code, error.detail, headers=headers)
 
 
 def _path(parts: Sequence[str | int]) -> str:

@@ -6,6 +6,7 @@ from starlette.exceptions import HTTPException
 
 from infra.health import Health, answers
 from infra.heart import Heart
+from infra.methods import allowing
 from infra.observing import NO_TELEMETRY, Observed, add_operations
 from infra.security import key_of
 from infra.workspace import Workspace
@@ -58,14 +59,15 @@ def create_app(workspace: Workspace, heart: Heart | None = None) -> FastAPI:
 
     @app.exception_handler(BadBody)
     async def bad_body(_: Request, error: BadBody) -> Response:
-        if error.status == 400 or error.code in ("body_too_large", "batch_too_large"):
+        if error.status in (400, 413, 415):
             refused_whole(error.door or DOOR)
         return problem(error.status, error.code, error.detail, RETRY if error.status == 429 else None)
 
     @app.exception_handler(HTTPException)
-    async def no_such_door(_: Request, error: HTTPException) -> Response:
+    async def no_such_door(request: Request, error: HTTPException) -> Response:
         detail = f"{error.detail}: events go to POST /v1/touches or /v1/facts"
-        return problem(error.status_code, "no_such_door", detail, error.headers)
+        headers = allowing(request) if error.status_code == 405 else error.headers
+        return problem(error.status_code, "no_such_door", detail, headers)
 
     @app.exception_handler(Unavailable)
     async def unavailable(_: Request, error: Unavailable) -> Response:
