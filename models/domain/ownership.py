@@ -102,8 +102,14 @@ class Ownership:
     def __init__(self, edges: Edges, openings: Mapping[str, Envelope], named: Mapping[str, Envelope]) -> None:
         self.edges, self._openings, self._named = edges, openings, named
 
-    def side(self, e: Envelope) -> str | None:
-        """The customer id an event was shown under, before any merge; empty: nobody's, None: a person must say."""
+    def side(self, e: Envelope, asked: frozenset[str] = frozenset()) -> str | None:
+        """The customer id an event was shown under, before any merge; empty: nobody's, None: a person must say.
+
+        `asked` are those on whose behalf this one is asked: senders name what they like, themselves too.
+        """
+        if e.event_id in asked:
+            return self._as_recorded(e)
+        asked |= {e.event_id}
         known = self.edges
         for subject in (e.event_id, e.stream, f"contact-{getattr(e.event, 'contact_id', '')}"):
             if subject in known.assigned:
@@ -113,15 +119,15 @@ class Ownership:
         if isinstance(e.event, CustomersMerged):
             return e.event.survivor if known.stands(e) else ""
         if (about := self._named.get(getattr(e.event, "touch_id", ""))) is not None:
-            return self.side(about)
+            return self.side(about, asked)
         opening = self._openings.get(e.stream) if e.stream else None
         if opening is not None and opening is not e and opening.customer:
-            return self.side(opening)
+            return self.side(opening, asked)
         for ref in e.identifiers:
             if ref.key in known.linked and ref.key not in known.blocked:
                 return known.linked[ref.key]
         if e.stream and (cause := self._named.get(e.cause)) is not None:
-            return self.side(cause)
+            return self.side(cause, asked)
         return self._as_recorded(e)
 
     def _as_recorded(self, e: Envelope) -> str | None:

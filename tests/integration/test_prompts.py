@@ -289,7 +289,7 @@ def test_a_desk_may_have_any_name(workspace, name):
         told = live.shows(1)
         assert told["desk"] == name
         with Desktop(url, quote(name, safe=""), before) as again:
-            assert again.shows(1) == told
+            assert again.shows(1) | {"at": ""} == told | {"at": ""}
 
 
 def test_two_processes_tell_the_same(workspace, settings):

@@ -133,6 +133,7 @@ def written(found):
                 "old-release", f"{one.name}:{owner}", b"digest", owner, origin, at,
                 at + timedelta(minutes=origin == "live"), origin == "import", at + timedelta(minutes=1),
                 "ann" if stream else "", event_id if stream else "", refs, one.data, None,
+                data.get("contact_id"),
             ))  # fmt: skip
             payloads[position] = one
     return lines, payloads
@@ -146,9 +147,11 @@ def install(workspace, found):
         connection.execute(update(journal_head).values(position=len(lines), recorded_at=lines[-1][14]))
         streams = Counter(line[4] for line in lines)
         people = [  # the last word on them was an un-merge
-            (one, one, 1, streams[f"identity-{one}"]) for one in (SURVIVOR, ABSORBED, OTHER)
+            (one, one, OTHER if one == OTHER else SURVIVOR, one != OTHER, 1, streams[f"identity-{one}"])
+            for one in (SURVIVOR, ABSORBED, OTHER)
         ]
-        copy_rows(connection, customer, ["id", "survivor", "since", "revision"], people)
+        columns = ["id", "survivor", "family", "tangled", "since", "revision"]
+        copy_rows(connection, customer, columns, people)
         link = (PHONE["kind"], "", PHONE["hash"], ABSORBED, True, 0)
         copy_rows(
             connection, identifier, ["kind", "issuer", "hash", "customer", "blocked", "strangers"], [link]

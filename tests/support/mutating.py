@@ -30,7 +30,11 @@ _NAME = re.compile(rb'"(\w+)"\s*:')
 _FORM = re.compile(rb"(?<==)[^&]*")
 _XML = re.compile(rb"(?<=>)[^<]+(?=<)|(?<=CDATA\[)[^\]]*")
 _LINE = re.compile(rb"(?<=[|,])[^|,\r\n]*")
-_ID = re.compile(rb"[0-9a-f]{12,32}(?=[^0-9a-f]|$)|(?<=-)\d{3,9}(?=\")|(?<=\d\.)\d{2,6}(?=[|\"])")
+_ID = re.compile(rb"[0-9a-f]{32}|(?<=-)\d{3,9}(?=\")|(?<=\d\.)\d{2,6}(?=[|\"])")
+_NAMED_ID = re.compile(
+    rb'((?:"(?:id|ContactId|InitialContactId|contactId|initialContactId|sg_event_id|sg_message_id|eventId)"\s*:\s*"?'
+    rb'|<MsgId>))(?!null)([\w.\-]{1,40})'
+)  # fmt: skip
 
 _DEPTHS = (90, 2_000, 60_000)
 _LENGTHS = (201, 70_000, 300_000)
@@ -64,13 +68,16 @@ _MEDIA_TYPES = (
 def renamed(body: bytes, chance: Random) -> bytes:
     """The body with other ids in it, the same for each one wherever it stands: something new, not a repeat."""
     salt = chance.randrange(10**9)
+    body = _NAMED_ID.sub(lambda found: found[1] + found[2] + str(salt).encode(), body)
     return _ID.sub(lambda found: _like(found[0], salt), body)
 
 
 def _like(one: bytes, salt: int) -> bytes:
+    """A long one keeps its length, which some vendors' ids have; a short one grows, so that it is new."""
+    if len(one) < 32:
+        return one + str(salt).encode()
     drawn = Random(f"{salt} {one.hex()}")
-    letters = "0123456789" if one.isdigit() else "0123456789abcdef"
-    return ("1" + "".join(drawn.choice(letters) for _ in one[1:])).encode()
+    return "".join(drawn.choice("0123456789abcdef") for _ in one).encode()
 
 
 def _at(body: bytes, chance: Random) -> int:
@@ -152,7 +159,9 @@ def _deep(body: bytes, chance: Random) -> bytes:
 
 
 def _long(body: bytes, chance: Random) -> bytes:
-    return _put(body, b'"' + chance.choice((b"x", "中".encode(), b" ")) * chance.choice(_LENGTHS) + b'"', chance)
+    return _put(
+        body, b'"' + chance.choice((b"x", "中".encode(), b" ")) * chance.choice(_LENGTHS) + b'"', chance
+    )
 
 
 def _packed(body: bytes, chance: Random) -> bytes:
