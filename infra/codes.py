@@ -17,8 +17,8 @@ STRANGE = ("foreign", "not_as_recorded", "not_in_journal", "tombstone", "undecod
 SENT = (
     "birthday_invalid", "email_invalid", "event_missing", "event_too_large", "identifier_empty", "identifier_kind",
     "identity_missing", "invalid", "issuer_missing", "not_from_outside", "not_json", "not_utf8", "origin",
-    "phone_invalid", "source_reserved", "stream_exists", "time_missing", "time_out_of_range", "too_deep",
-    "unknown_type",
+    "phone_in_name", "phone_invalid", "source_reserved", "stream_exists", "time_missing", "time_out_of_range",
+    "too_deep", "unknown_type",
 )  # fmt: skip
 """What a sender did wrong."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from typing import Annotated, Any
 
@@ -10,11 +10,11 @@ import msgspec
 
 from events import codec, registry
 from events.codec import Undecodable
-from events.customer import CustomerDescribed
 from events.envelope import Event, IdentifierRef
 from events.personal import Clear, Personal
 from events.vocabulary import Moment, Origin
 from infra import tracing
+from infra.facets import refuse_phones, with_facets
 from infra.ids import new_id
 from infra.item import Draft, IdentifierValues, Item
 from infra.matching import Matcher
@@ -161,8 +161,9 @@ class Intake:
         if item.origin == "replay":
             raise Undecodable("origin", "$.origin", "replay is ours alone: send live or import")
         occurred_at, known_at, assumed = _times(item, now)
-        event = _with_facets(codec.decode_inbound(item.type, item.data))
+        event = with_facets(codec.decode_inbound(item.type, item.data))
         _within_reach(getattr(event, "occurred_at", None), "$.data.occurred_at", now)
+        refuse_phones(event)
         values = self.identify(item.identifiers)
         stream = entry.stream(event)
         if stream and item.origin != "import":
@@ -260,17 +261,6 @@ def personal_fields(cls: type[Event]) -> tuple[str, ...]:
         name for name, hint in hints.items()
         if hint is Personal or Personal in getattr(hint, "__args__", ())
     )  # fmt: skip
-
-
-def _with_facets(event: Event) -> Event:
-    """What rules may use of a personal value stands beside it, in the clear: of a birthday, month and day."""
-    if not isinstance(event, CustomerDescribed) or not isinstance(event.birthday, Clear):
-        return event
-    try:
-        born = date.fromisoformat(event.birthday.value)
-    except ValueError:
-        raise Undecodable("birthday_invalid", "$.data.birthday", "Expected a date, YYYY-MM-DD") from None
-    return msgspec.structs.replace(event, birth_day=f"{born:%m-%d}")
 
 
 def _times(item: Inbound, now: datetime) -> tuple[datetime, datetime | None, bool]:

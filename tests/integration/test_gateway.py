@@ -95,6 +95,7 @@ BAD_ITEMS = {
         raw(identifiers=f'[{{"kind":"email","value":"{" " * 100_000}a@b.cc"}}]'),
         "quarantined", "identifier_empty", "$.identifiers[0].value",
     ),
+    "a phone in a name": (raw(data='{"agent":"+1 415 555 2671"}'), "quarantined", "phone_in_name", "$.data.agent"),
     "U+0000 in a text": (raw(data='{"text":"a\\u0000b"}'), "quarantined", "invalid", "$.data"),
     "U+0000 in the source id": (raw("a\x00b"), "quarantined", "invalid", "$.source_id"),
     "U+0000 in what an importer says": (
