@@ -1,8 +1,10 @@
 """Draft → normalise → hash → facets → seal: the one way into the journal, for every door."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from fnmatch import translate
 from functools import cache, lru_cache
 from typing import Annotated, Any
 
@@ -20,6 +22,7 @@ from infra.item import Draft, IdentifierValues, Item
 from infra.matching import Matcher
 from infra.vault import DataKey, Vault
 from models.domain.identifier import normalise, strongest_first
+from models.domain.rules import NEVER, NeverIdentify
 from models.errors import Refused
 
 EVENT_BYTES = 256 * 1024
@@ -119,8 +122,14 @@ _inbound = msgspec.json.Decoder(Inbound)
 class Intake:
     """Reads items, and prepares those that are events for the journal."""
 
-    def __init__(self, matcher: Matcher, vault: Vault, *, region: str) -> None:
+    def __init__(
+        self, matcher: Matcher, vault: Vault, *, region: str, never: Sequence[NeverIdentify] = NEVER
+    ) -> None:
         self._matcher, self._vault, self._region = matcher, vault, region
+        self._never: dict[str, re.Pattern[str]] = {}
+        for kind in {one.kind for one in never}:
+            patterns = (translate(one.value.casefold()) for one in never if one.kind == kind)
+            self._never[kind] = re.compile("|".join(patterns))
         self._recognisable = lru_cache(KNOWN)(self._reference)
 
     def read(self, raw: bytes, now: datetime) -> Pending | Rejected:
@@ -182,7 +191,10 @@ class Intake:
         return Pending(draft, event, raw)
 
     def identify(self, given: Sequence[InboundIdentifier]) -> tuple[IdentifierValues, ...]:
-        """Normalised and hashed, strongest first, each once. Raises `Refused` for what is none."""
+        """Normalised and hashed, strongest first, each once. Raises `Refused` for what is none.
+
+        What identifies nobody, say a switchboard, is left out: it would weld strangers together.
+        """
         seen: dict[tuple[str, str, str], IdentifierValues] = {}
         for number, one in enumerate(given):
             try:
@@ -190,8 +202,13 @@ class Intake:
             except Refused as error:
                 part = WRONG_PART.get(error.code, "value")
                 raise Refused(error.code, error.detail, f"$.identifiers[{number}].{part}") from None
-            seen.setdefault(ref.key, IdentifierValues(ref, clean))
+            if not self._says_nothing(ref.kind, clean):
+                seen.setdefault(ref.key, IdentifierValues(ref, clean))
         return tuple(sorted(seen.values(), key=lambda value: strongest_first(value.ref.kind)))
+
+    def _says_nothing(self, kind: str, clean: str) -> bool:
+        pattern = self._never.get(kind)
+        return pattern is not None and pattern.fullmatch(clean.casefold()) is not None
 
     def _reference(self, kind: str, issuer: str, value: str, region: str) -> tuple[IdentifierRef, str]:
         """What stands for an identifier in events, and its normalised value. Raises `Refused`."""

@@ -157,15 +157,21 @@ class Views:
         newest_first = sorted(entries, key=_place, reverse=True)
         return (entry for entry in newest_first if before is None or _place(entry) < before)
 
-    def opportunities(self, *, source: str | None = None, as_of: datetime | None = None) -> list[PipelineRow]:
-        """Every opportunity's state, now or as of a moment (those that began later may be among them)."""
+    def opportunities(
+        self, *, source: str | None = None, as_of: datetime | None = None, known_at: datetime | None = None
+    ) -> list[PipelineRow]:
+        """Every opportunity's state, now or as of a moment (those that began later may be among them).
+
+        With `known_at` only what could be known by then, and only those that were.
+        """
         store = self._stores["pipeline"]
         query = select(store.table.c.state)
         if source is not None:
             query = query.where(store.table.c.source == source)
         with self.reading() as connection:
             rows = [store.decode(state) for state in connection.execute(query).scalars()]
-            return rows if as_of is None else _as_they_were(connection, rows, as_of)
+            until = as_of or known_at
+            return rows if until is None else _as_they_were(connection, rows, until, known_at)
 
     def event(self, event_id: str) -> Envelope | None:
         """One event of the journal; None where there is none."""
@@ -215,24 +221,34 @@ def _place(entry: TimelineEntry) -> Place:
     return (entry.occurred_at, entry.event_id)
 
 
-def _as_they_were(connection: Connection, rows: Sequence[PipelineRow], as_of: datetime) -> list[PipelineRow]:
+def _as_they_were(
+    connection: Connection, rows: Sequence[PipelineRow], as_of: datetime, known_at: datetime | None
+) -> list[PipelineRow]:
     """The rows, those that an event changed after the moment folded anew up to it.
 
-    What came closed out of history and never lived again has one event; it needs no look at the journal.
+    What came closed out of history and never lived again has one event; it needs no look at the journal, unless
+    it has to be known whether it was known.
     """
-    alive = [
-        f"opportunity-{row.opportunity_id}"
-        for row in rows
-        if row.intervals and row.intervals[0].since <= as_of and (len(row.intervals) > 1 or row.is_open)
-    ]
-    later = (journal.c.revision > 1, journal.c.occurred_at > as_of)
-    changed = connection.execute(select(journal.c.stream).where(_among(alive), *later).distinct()).scalars()
-    events = read(connection, _among(changed.all()))
+    later = (journal.c.revision > 1) & (journal.c.occurred_at > as_of)
+    asked = rows
+    if known_at is None:
+        asked = [
+            row for row in rows
+            if row.intervals and row.intervals[0].since <= as_of and (len(row.intervals) > 1 or row.is_open)
+        ]  # fmt: skip
+    else:
+        later |= journal.c.known_at > known_at
+    streams = [f"opportunity-{row.opportunity_id}" for row in asked]
+    changed = (
+        connection.execute(select(journal.c.stream).where(_among(streams), later).distinct()).scalars().all()
+    )
+    events = read(connection, _among(changed))
     events.sort(key=lambda e: (e.stream, e.revision))
     then: dict[str, PipelineRow] = {}
     for stream, history in groupby(events, key=lambda e: e.stream):
-        then |= play(Pipeline(), effective(history, as_of=as_of), stream)
-    return [then.get(row.opportunity_id, row) for row in rows]
+        then |= play(Pipeline(), effective(history, as_of=as_of, known_at=known_at), stream)
+    unknown = {one.removeprefix("opportunity-") for one in changed} - then.keys() if known_at else set()
+    return [then.get(row.opportunity_id, row) for row in rows if row.opportunity_id not in unknown]
 
 
 def _among(streams: Sequence[str]) -> ColumnElement[bool]:

@@ -14,7 +14,7 @@ from infra.quarantine import Quarantine
 from infra.recording import Recorder
 from infra.settings import Settings
 from infra.vault import Vault
-from models.domain.rules import Rules, load_rules
+from models.domain.rules import NEVER, Rules, load_rules
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,11 @@ def open_workspace(settings: Settings, clock: Clock | None = None) -> Workspace:
         engine_for(settings.database_url),
         engine_for(settings.vault_url),
     )
+    rules = load_rules(settings.workspace)
     matcher, vault = Matcher(settings.matching), Vault(vault_engine, settings.master)
     return Workspace(
-        settings=settings, rules=load_rules(settings.workspace), clock=clock, engine=engine,
+        settings=settings, rules=rules, clock=clock, engine=engine,
         vault_engine=vault_engine, matcher=matcher, vault=vault, journal=Journal(engine, clock),
-        intake=Intake(matcher, vault, region=settings.region),
+        intake=Intake(matcher, vault, region=settings.region, never=(*NEVER, *rules.never_identify)),
         quarantine=Quarantine(engine, vault, matcher),
     )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct, field
 
-from events.vocabulary import Channel, Code, Currency, Name, Share
+from events.vocabulary import Channel, Code, Currency, IdentifierKind, Name, Share
 
 Amount = Annotated[Decimal, Meta(description="In the workspace's own currency; not negative.")]
 
@@ -92,6 +92,28 @@ class ListRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return self.contact_cost.get(channel, CONTACT_COST.get(channel, Decimal(0)))
 
 
+class NeverIdentify(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Values of a kind that say nothing of who somebody is; `value` may have `*` for any letters, as in `info@*`.
+
+    It is compared with the normalised value: a phone as +14155552671, a mail address in small letters.
+    """
+
+    kind: IdentifierKind
+    value: Name
+
+
+NEVER: tuple[NeverIdentify, ...] = (
+    *(NeverIdentify(kind="email", value=f"{name}@*") for name in (
+        "test", "noreply", "no-reply", "donotreply", "do-not-reply", "nobody", "none", "unknown", "anonymous",
+        "mailer-daemon", "postmaster",
+    )),
+    *(NeverIdentify(kind="email", value=f"*@{host}") for host in ("example.invalid", "localhost", "test.invalid")),
+    *(NeverIdentify(kind=kind, value=value) for kind in ("openid", "cookie", "device", "account")
+      for value in ("anonymous", "null", "undefined", "none", "unknown", "guest", "0", "-1",
+                    "00000000-0000-0000-0000-000000000000")),
+)  # fmt: skip
+"""What identifies nobody in any company."""
+
 REACH: dict[Channel, tuple[str, ...]] = {
     "voice": ("phone",), "sms": ("mobile",), "email": ("email",), "post": ("account",),
 }  # fmt: skip
@@ -107,6 +129,8 @@ class Rules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reach: dict[Channel, tuple[str, ...]] = field(default_factory=lambda: dict(REACH))
     """Which kinds of identifier a channel can use; `mobile` is a phone on a mobile line. A company finds
     postal addresses under its account numbers."""
+    never_identify: tuple[NeverIdentify, ...] = ()
+    """Beside `NEVER`: the company's own numbers, switchboards, addresses that many people write from."""
     keep_days: dict[str, Annotated[int, Meta(ge=1)]] = {}
     """How long personal values are kept, by event type (or `raw_body`, `quarantine`); what is not named, for ever."""
     currency: Currency = ""

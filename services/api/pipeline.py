@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from infra.views import Views
 from infra.workspace import Workspace
 from models.domain.board import Board, StageLine, board
-from services.api.parameters import NO_NUL, AsOf
+from services.api.parameters import NO_NUL, AsOf, KnownAt
 from services.api.problems import described
 
 SHOWN = 100
@@ -92,7 +92,7 @@ class PipelineAnswer(BaseModel):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                {"at": "2026-03-02T09:00:00Z", "as_of": None,
+                {"at": "2026-03-02T09:00:00Z", "as_of": None, "known_at": None,
                  "stages": [{"stage": "captured", "count": 3, "unvalued": 1, "average_days": 2.5,
                              "value": [{"currency": "EUR", "amount": "900.00"}],
                              "conversion": 0.25, "measured": 40}],
@@ -107,6 +107,7 @@ class PipelineAnswer(BaseModel):
 
     at: datetime
     as_of: datetime | None
+    known_at: datetime | None
     stages: list[StageAnswer]
     totals: Totals
     forecast: ForecastAnswer
@@ -120,23 +121,24 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
     @routes.get("/v1/pipeline", responses=described())
     def read_pipeline(
         as_of: AsOf = None,
+        known_at: KnownAt = None,
         source: Annotated[str | None, Query(description="Only from this source.", pattern=NO_NUL)] = None,
         department: Annotated[str | None, Query(description="Only this department's.")] = None,
     ) -> PipelineAnswer:
         """By stage: how many, worth what, for how long, won how often; and what that lets us expect."""
-        at = as_of or workspace.clock.now()
-        rows = views.opportunities(source=source, as_of=as_of)
+        at = as_of or known_at or workspace.clock.now()
+        rows = views.opportunities(source=source, as_of=as_of, known_at=known_at)
         if department is not None:
             rows = [row for row in rows if row.department == department]
-        return _answer(board(rows, at, workspace.rules.opportunity.stages), as_of)
+        return _answer(board(rows, at, workspace.rules.opportunity.stages), as_of, known_at)
 
     return routes
 
 
-def _answer(found: Board, as_of: datetime | None) -> PipelineAnswer:
+def _answer(found: Board, as_of: datetime | None, known_at: datetime | None) -> PipelineAnswer:
     forecast = found.forecast
     return PipelineAnswer(
-        at=found.at, as_of=as_of, stages=[_stage(line) for line in found.stages],
+        at=found.at, as_of=as_of, known_at=known_at, stages=[_stage(line) for line in found.stages],
         totals=Totals(open=found.open, won=found.won, lost=found.lost, conversion=found.conversion),
         forecast=ForecastAnswer(
             value=_values(forecast.values), counted=forecast.counted,

@@ -279,3 +279,17 @@ def test_a_used_key_with_another_person_behind_it_is_heard(api):
     post(api, "/v1/opportunities", "k", **lead, identifiers=[phone()])
     other = post(api, "/v1/opportunities", "k", status=422, **lead, identifiers=[phone("+1 415 555 2672")])
     assert other["code"] == "idempotency_key.reused"
+
+
+def test_the_board_as_it_was_known_leaves_out_what_nobody_knew_yet(workspace, api):
+    began = workspace.clock.now()
+    old = item(
+        "late", type="opportunity.imported", at=began - timedelta(days=9), origin="import", opportunity_id="late",
+        subject="loan",
+    )  # fmt: skip
+    workspace.clock.pass_time(days=1)
+    send(workspace, {**old, "known_at": workspace.clock.now().isoformat()})
+    fold(workspace)
+    as_known_now = read(api, "/v1/pipeline", as_of=began.isoformat())
+    as_known_then = read(api, "/v1/pipeline", as_of=began.isoformat(), known_at=began.isoformat())
+    assert (as_known_now["totals"]["open"], as_known_then["totals"]["open"]) == (1, 0)
