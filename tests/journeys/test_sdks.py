@@ -71,8 +71,24 @@ class Shop:
                 (self.folder / f"{number}.err").open("wb") as err,
             ):
                 self.running[name] = subprocess.Popen(
-                    called, cwd=node.HOME, env={**os.environ, **QUIET}, stdout=out, stderr=err
+                    called,
+                    cwd=node.HOME,
+                    env={**os.environ, **QUIET},
+                    stdin=subprocess.PIPE,
+                    stdout=out,
+                    stderr=err,
                 )
+        until(self._ready, 60, lambda: f"not ready: {self.still_sending()}")
+        for (
+            process
+        ) in self.running.values():  # some take long to load: none is to be done before another begins
+            assert process.stdin is not None
+            process.stdin.write(b"go\n")
+            process.stdin.close()
+
+    def _ready(self) -> bool:
+        said = [(self.folder / f"{number}.err").read_bytes() for number in range(len(SDKS))]
+        return all(b"ready" in one for one in said)
 
     def still_sending(self) -> list[str]:
         return [name for name, process in self.running.items() if process.poll() is None]

@@ -1,5 +1,5 @@
 // A shop's program with one of two SDKs for Node.js: `shop.mjs SDK URL KEY COUNT SECONDS`.
-// It sends COUNT calls over SECONDS, waits until the SDK is done, and writes the SDK's ids of them as a JSON array.
+// It says that it is ready, waits for a line, sends COUNT calls over SECONDS, waits until the SDK is done, and writes the SDK's ids of them as a JSON array.
 
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -68,6 +68,8 @@ function call(number) {
 
 const [name, url, key, count, seconds] = process.argv.slice(2);
 const sdk = { segment, rudderstack }[name](url, key);
+console.error("ready");
+await new Promise((begin) => process.stdin.once("data", begin));
 for (let number = 0; number < Number(count); number += 1) {
   sdk.send(call(number));
   await sleep((Number(seconds) * 1000) / Number(count));

@@ -1,6 +1,7 @@
 """A shop's program with one of three Python SDKs: `shop.py SDK URL KEY COUNT SECONDS`.
 
-It sends COUNT calls over SECONDS, waits until the SDK is done, and writes the SDK's ids of them as a JSON array.
+It says that it is ready, waits for a line, sends COUNT calls over SECONDS, waits until the SDK is done, and
+writes the SDK's ids of them as a JSON array.
 """
 
 import json
@@ -21,6 +22,8 @@ def main() -> None:
     """Send, wait, tell."""
     name, url, key, count, seconds = sys.argv[1:]
     send, finish = {"segment": segment, "rudderstack": rudderstack, "posthog": posthog}[name](url, key)
+    print("ready", file=sys.stderr, flush=True)
+    sys.stdin.readline()
     ids = []
     for number in range(int(count)):
         ids.append(send(number))
