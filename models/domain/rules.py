@@ -109,8 +109,9 @@ NEVER: tuple[NeverIdentify, ...] = (
     )),
     *(NeverIdentify(kind="email", value=f"*@{host}") for host in ("example.invalid", "localhost", "test.invalid")),
     *(NeverIdentify(kind=kind, value=value) for kind in ("openid", "cookie", "device", "account")
-      for value in ("anonymous", "null", "undefined", "none", "unknown", "guest", "0", "-1",
-                    "00000000-0000-0000-0000-000000000000")),
+      for value in ("anonymous", "null", "undefined", "unknown", "guest")),
+    *(NeverIdentify(kind=kind, value=value) for kind in ("openid", "cookie", "device")
+      for value in ("none", "0", "-1", "00000000-0000-0000-0000-000000000000")),
 )  # fmt: skip
 """What identifies nobody in any company."""
 

@@ -282,7 +282,7 @@ def test_a_thousand_idle_readers_cost_no_thread_and_hardly_a_question(busy):
     event.remove(busy.engine, "before_cursor_execute", count)
     assert idle <= 60, "one question each 50 ms"
     assert len(asked) < 200
-    assert max(threads) < 30
+    assert max(threads) < 100, "a thousand readers do not have a thread each"
     assert [len(page.events) for page in pages] == [1, 1, 0] * 333 + [1]
     assert {page.next for page in pages} == {end + 1}
     assert took < 10
