@@ -79,8 +79,12 @@ class TokenBody(Asked):
 class TokenAnswer(BaseModel):
     """Put `path` behind the gateway's public address into the message; for mails also as List-Unsubscribe."""
 
-    token: str = Field(examples=["gAAAAABn…"])
-    path: str = Field(examples=["/v1/unsubscribe/gAAAAABn…"])
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"token": "gAAAAABn…", "path": "/v1/unsubscribe/gAAAAABn…"}]}
+    )
+
+    token: str
+    path: str
 
 
 def router(workspace: Workspace, views: Views) -> APIRouter:

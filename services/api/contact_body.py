@@ -144,4 +144,6 @@ class ContactAnswer(BaseModel):
 class SaidAnswer(BaseModel):
     """What was recorded; nothing for a repeat."""
 
-    recorded: list[str] = Field(examples=[["contact.wrapped_up"]])
+    model_config = ConfigDict(json_schema_extra={"examples": [{"recorded": ["contact.wrapped_up"]}]})
+
+    recorded: list[str]

@@ -69,6 +69,27 @@ class ErasureAnswer(BaseModel):
     certificate: CertificateAnswer | None
 
 
+class ExportFile(BaseModel):
+    """Everything about one person: what they are known by, the views, every event opened, and bytes as sent."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"customer": CUSTOMER, "exported_at": "2026-03-02T14:00:00Z", "also_known_as": [],
+                 "identifiers": [], "views": {}, "events": [], "as_sent": []}
+            ]
+        }
+    )  # fmt: skip
+
+    customer: str
+    exported_at: datetime
+    also_known_as: list[str]
+    identifiers: list[dict[str, Any]]
+    views: dict[str, list[dict[str, Any]]]
+    events: list[dict[str, Any]]
+    as_sent: list[dict[str, Any]]
+
+
 def router(workspace: Workspace, views: Views) -> APIRouter:
     """The routes of this subject."""
     routes = APIRouter(prefix="/v1/customers/{customer_id}", tags=["customers"])
@@ -121,9 +142,8 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
         "/export",
         response_model=None,
         response_class=StreamingResponse,
-        responses={200: {"content": {"application/json": {"example": {"customer": CUSTOMER, "events": []}}}},
-                   **described(308, 404)},
-    )  # fmt: skip
+        responses={200: {"model": ExportFile}, **described(308, 404)},
+    )
     def export_customer(customer_id: CustomerId, caller: CallerOf) -> Response:
         """Everything about one person as one file: identifiers, views, and every event, opened."""
         if not caller.personal:

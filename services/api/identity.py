@@ -17,7 +17,6 @@ from models.errors import Refused
 from models.ports import By
 from services.api.commanding import source_id
 from services.api.identity_body import (
-    EXAMPLE,
     AssignBody,
     BlockBody,
     ConsequencesAnswer,
@@ -45,7 +44,7 @@ DECISION: dict[str, Any] = {
 }
 PREVIEW: dict[str, Any] = {
     "response_model": ConsequencesAnswer,
-    "responses": {200: {"content": {"application/json": {"example": EXAMPLE}}}, **described(404, 409)},
+    "responses": described(404, 409),
 }
 
 

@@ -9,6 +9,15 @@ from services.api.opportunity_body import Asked, IdentifierBody, Name
 from services.api.parameters import NO_NUL
 
 ONE, OTHER = "01997a3e-0000-7000-8000-000000000002", "01997a3e-0000-7000-8000-000000000009"
+EXAMPLE: dict[str, Any] = {
+    "events": ["identity.unmerged"], "customers": [ONE], "would_be": [ONE, OTHER],
+    "touches": [{"what": "touch.recorded", "id": "01997a3e-0000-7000-8000-000000000001", "owner": ONE,
+                 "becomes": OTHER}],
+    "cases": [], "opportunities": [], "consents": [], "lists": [], "open": [],
+    "contacts": [{"customer": ONE, "ever": 5, "today": 1, "would_be_ever": 3, "would_be_today": 1},
+                 {"customer": OTHER, "ever": 0, "today": 0, "would_be_ever": 2, "would_be_today": 0}],
+}  # fmt: skip
+
 CustomerName = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL)]
 Why = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL)]
 
@@ -125,7 +134,7 @@ class ListedPart(Part):
 class ConsequencesAnswer(Part):
     """What a decision would change, for whom. Nothing was recorded."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(from_attributes=True, json_schema_extra={"examples": [EXAMPLE]})
 
     events: tuple[str, ...] = Field(description="The types of the events that would be recorded.")
     customers: tuple[str, ...] = Field(description="Who there is now.")
@@ -142,10 +151,14 @@ class ConsequencesAnswer(Part):
 class DecidedAnswer(BaseModel):
     """What was recorded; nothing where it was so already."""
 
-    recorded: list[str] = Field(examples=[["identity.unmerged"]])
-    customers: dict[str, str] = Field(
-        description="Whom each customer id concerned means now.", examples=[{ONE: ONE, OTHER: OTHER}]
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"recorded": ["identity.unmerged"], "customers": {ONE: ONE, OTHER: OTHER}}]
+        }
     )
+
+    recorded: list[str]
+    customers: dict[str, str] = Field(description="Whom each customer id concerned means now.")
 
 
 class ProposalPart(Part):
@@ -175,13 +188,3 @@ class WorkAnswer(BaseModel):
 
     proposals: list[ProposalPart]
     unassigned: list[UnassignedPart]
-
-
-EXAMPLE: dict[str, Any] = {
-    "events": ["identity.unmerged"], "customers": [ONE], "would_be": [ONE, OTHER],
-    "touches": [{"what": "touch.recorded", "id": "01997a3e-0000-7000-8000-000000000001", "owner": ONE,
-                 "becomes": OTHER}],
-    "cases": [], "opportunities": [], "consents": [], "lists": [], "open": [],
-    "contacts": [{"customer": ONE, "ever": 5, "today": 1, "would_be_ever": 3, "would_be_today": 1},
-                 {"customer": OTHER, "ever": 0, "today": 0, "would_be_ever": 2, "would_be_today": 0}],
-}  # fmt: skip

@@ -115,12 +115,11 @@ def test_every_route_is_documented_with_an_example_and_its_problems(workspace):
 
 
 def _example(route, models) -> bool:
-    """Does the successful answer show an example: itself, its model or one inside it, or their fields?"""
+    """Does the model of the successful answer, or one inside it, show an example?"""
     success = json.dumps([told for status, told in route["responses"].items() if status.startswith("2")])
     named = _names(success)
     inside = [inner for name in named for inner in _names(json.dumps(models[name]))]
-    told = [success, *(json.dumps(models[name]) for name in [*named, *inside])]
-    return any('"example' in one for one in told)
+    return any("examples" in models[name] for name in [*named, *inside])
 
 
 def _names(text: str) -> list[str]:
