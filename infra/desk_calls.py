@@ -58,10 +58,10 @@ class Start(Struct, frozen=True, kw_only=True):
 
 
 class Begun(Struct, frozen=True, kw_only=True):
-    """First arrivals, and every desk and contact of which that is known: what comes there later is no first."""
+    """First arrivals, and for every desk and contact the position of the first: what comes there later is none."""
 
     starts: list[Start]
-    known: set[tuple[str, str]]
+    firsts: dict[tuple[str, str], int]
 
 
 class _Told(Struct):
@@ -148,14 +148,14 @@ class DeskCalls:
         for one in found:
             parts.setdefault(contact_at(one.event, one.event_id), []).append(one)
         begun = {contact: starts(some) for contact, some in parts.items()}
-        at = {one.position: one for one in found}
+        part = {one.position: one for one in found}
         return Begun(
             starts=[
-                Start(call=call, part=at[call.position], parts=tuple(parts[call.contact]))
+                Start(call=call, part=part[call.position], parts=tuple(parts[call.contact]))
                 for call in calls
                 if begun[call.contact].get(call.desk) == call.position
             ],
-            known={(desk, contact) for contact, some in begun.items() for desk in some},
+            firsts={(desk, contact): at for contact, some in begun.items() for desk, at in some.items()},
         )
 
     def folded(self, positions: Collection[int]) -> set[int]:

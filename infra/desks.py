@@ -221,8 +221,9 @@ class Desks:
         """Tell what can be told. What is not in the views yet waits, and so does what comes after it there."""
         found = await asyncio.to_thread(self._calls.starts, [one.call for one in self._waiting])
         starts = {start.call: start for start in found.starts}
-        for known in found.known:
-            self._met[known] = None
+        for met, position in found.firsts.items():
+            if position <= self._place:  # what is recorded beyond has not been looked at for anybody yet
+                self._met[met] = None
         while len(self._met) > REMEMBERED:
             self._met.popitem(last=False)
         self._waiting = [one for one in self._waiting if one.call in starts]

@@ -198,6 +198,19 @@ def test_a_contact_comes_to_a_desk_once_and_a_transfer_brings_it_to_another(work
         stays(lambda: [len(one.prompts) for one in (billing, ann, mobile)] == [1, 1, 1])
 
 
+def test_a_desk_is_told_too_of_what_was_recorded_while_another_desk_was_being_told(workspace, monkeypatch):
+    monkeypatch.setattr(desks, "AT_ONCE", 1)
+    with serving(workspace) as url, Desktop(url, "billing") as billing, Desktop(url, "ann") as ann:
+        send(
+            workspace, part(workspace, "call-1", "started", phone(), channel="voice", direction="inbound"),
+            part(workspace, "call-1", "queued", after=1, queue="billing"),
+            part(workspace, "call-1", "rang", after=2, agent="ann"),
+        )  # fmt: skip
+        fold(workspace)
+        assert billing.shows(1)["because"] == "contact.queued"
+        assert ann.shows(1)["because"] == "contact.rang"
+
+
 def test_a_touch_with_queue_and_agent_is_told_to_both_and_outbound_too(workspace):
     with serving(workspace) as url, Desktop(url, "sales") as sales, Desktop(url, "eve") as eve:
         send(
