@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, select
 
@@ -71,7 +72,7 @@ class Contacts:
         if part is None:
             raise Refused("contact.nothing_said", "no part of this contact says that: wrap it up instead")
         recorded = self._record(
-            TouchCorrected(touch_id=part.event_id, **correction),  # type: ignore[arg-type]
+            msgspec.convert({"touch_id": part.event_id, **correction}, TouchCorrected),
             By(source=by.source, source_id=by.source_id, actor=by.actor, customer=part.customer),
         )
         return [TouchCorrected.WIRE] if recorded else []

@@ -18,8 +18,8 @@ _SAYS = "this names something; a phone number is an identifier"
 @cache
 def _named(cls: type[Event]) -> tuple[str, ...]:
     """The fields of an event type that name something and are never sealed."""
-    kinds = {field.name: field.type for field in msgspec.inspect.type_info(cls).fields}  # type: ignore[attr-defined]
-    return tuple(name for name, kind in kinds.items() if not name.endswith("_id") and _is_text(kind))
+    fields = getattr(msgspec.inspect.type_info(cls), "fields", ())
+    return tuple(one.name for one in fields if not one.name.endswith("_id") and _is_text(one.type))
 
 
 def _is_text(kind: msgspec.inspect.Type) -> bool:

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
+from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Engine, select, text
+from sqlalchemy import ColumnElement, Connection, Engine, select, text
 
 from events.envelope import Envelope
 from infra.appending import append
@@ -133,7 +134,10 @@ class Journal:
         return self.read(journal.c.stream == name, order=journal.c.revision)
 
     def read(
-        self, *where: object, order: object = journal.c.position, limit: int | None = None
+        self,
+        *where: ColumnElement[bool],
+        order: ColumnElement[Any] = journal.c.position,
+        limit: int | None = None,
     ) -> list[Envelope]:
         """The envelopes that match, in this order."""
         with unavailable(), self.engine.connect() as connection:

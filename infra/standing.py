@@ -155,7 +155,7 @@ def suppressed_among(connection: Connection, held: Collection[HeldIdentifier], m
 def reachable(one: Standing, complaints: Collection[str], suppressed: Collection[Key]) -> Reachable:
     """What decides whether this customer may be contacted; a blocked identifier reaches nobody for sure."""
     held = [identifier for identifier in one.view.identifiers if not identifier.blocked]
-    kinds = {identifier.kind for identifier in held}
+    kinds: set[str] = {identifier.kind for identifier in held}
     if any(identifier.facets.get("line") == "mobile" for identifier in held):
         kinds.add("mobile")
     return Reachable(

@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from events.consent import ConsentWithdrawn
 from events.envelope import IdentifierRef
-from events.vocabulary import Channel, Purpose
+from events.vocabulary import Channel, IdentifierKind, Purpose
 from infra.database import unavailable
 from infra.item import IdentifierValues
 from infra.workspace import Workspace
@@ -31,7 +31,7 @@ UNKNOWN = Refused("token.unknown", "this is no token of ours, or not all of it")
 class _Said(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a token stands for."""
 
-    kind: str
+    kind: IdentifierKind
     hash: str
     channel: Channel
     issuer: str = ""
@@ -74,7 +74,7 @@ class Unsubscribing:
         said = self._open(token)
         if not self._leads_to_somebody(said):
             return False
-        ref = IdentifierRef(kind=said.kind, issuer=said.issuer, hash=said.hash)  # type: ignore[arg-type]
+        ref = IdentifierRef(kind=said.kind, issuer=said.issuer, hash=said.hash)
         source_id = hashlib.sha256(token.encode()).hexdigest()
         event = ConsentWithdrawn(
             channel=said.channel, purpose=said.purpose, basis="one_click", proof=f"token {source_id[:16]}"

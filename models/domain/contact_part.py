@@ -21,6 +21,7 @@ from events.contact import (
 )
 from events.envelope import Envelope, Event
 from events.touch import TouchRecorded
+from events.vocabulary import Channel, Direction
 from models.domain.contact import is_contact
 
 Kind = Literal[
@@ -36,8 +37,8 @@ class Part(Struct, frozen=True, kw_only=True, omit_defaults=True):
     at: datetime
     kind: Kind
     event_id: str
-    channel: str = "unknown"
-    direction: str = "unknown"
+    channel: Channel = "unknown"
+    direction: Direction = "unknown"
     queue: str = ""
     agent: str = ""
     team: str = ""
@@ -78,7 +79,8 @@ def part_of(envelope: Envelope) -> Part:
     """What this event says of its contact. Raises TypeError for one that is no part of any."""
     event, at = envelope.event, envelope.occurred_at
     said = {name: value for name, value in _said(event).items() if value is not None}
-    return Part(at=at, kind=_KINDS[type(event)], event_id=envelope.event_id, **said)  # type: ignore[arg-type]
+    part = Part(at=at, kind=_KINDS[type(event)], event_id=envelope.event_id)
+    return msgspec.structs.replace(part, **said)
 
 
 def _said(event: Event) -> dict[str, object]:

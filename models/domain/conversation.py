@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from events.envelope import Envelope
+from events.vocabulary import Channel, Direction
 from models.domain.contact import converses
 from models.domain.contact_part import RANK, Part, contact_of, part_of, same
 
@@ -20,6 +21,10 @@ Ended = Literal[
     "", "hung_up", "abandoned", "transferred", "timeout", "key", "full", "callback", "voicemail", "unknown"
 ]
 """How a leg ended; empty while it lasts."""
+
+
+Spent = Literal["wait", "ring", "talk", "hold", "wrap_up"]
+"""What the seconds of a contact are spent on."""
 
 
 class Leg(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -46,8 +51,8 @@ class Conversation(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     contact_id: str
     started_at: datetime
-    channel: str = "unknown"
-    direction: str = "unknown"
+    channel: Channel = "unknown"
+    direction: Direction = "unknown"
     ended_at: datetime | None = None
     reason: str = ""
     outcome: str = "unknown"
@@ -60,7 +65,7 @@ class Conversation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     handed_to: str = ""
     parts: tuple[Part, ...] = ()
 
-    def seconds(self, what: Literal["wait", "ring", "talk", "hold", "wrap_up"]) -> float:
+    def seconds(self, what: Spent) -> float:
         """The sum over all legs."""
         return sum(getattr(leg, what) for leg in self.legs)
 
@@ -94,7 +99,7 @@ def tell(contact_id: str, parts: tuple[Part, ...]) -> Conversation:
 
 def counts(contact: Conversation) -> bool:
     """Is it a contact in the figures? A test call is not, nor a message that asks for no answer."""
-    return not contact.outside and converses(contact.channel, contact.direction)  # type: ignore[arg-type]
+    return not contact.outside and converses(contact.channel, contact.direction)
 
 
 class _Teller:
@@ -228,10 +233,11 @@ class _Teller:
 
     def told(self, contact_id: str, parts: tuple[Part, ...]) -> Conversation:
         assert self.first is not None
-        return Conversation(
+        contact = Conversation(
             contact_id=contact_id, started_at=self.first, ended_at=self.ended_at, legs=tuple(self.legs),
-            messages=self.messages, parts=parts, **self.said,  # type: ignore[arg-type]
+            messages=self.messages, parts=parts,
         )  # fmt: skip
+        return msgspec.structs.replace(contact, **self.said)
 
 
 def _between(begin: datetime, end: datetime) -> float:

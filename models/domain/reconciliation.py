@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
+import msgspec
 from msgspec import Struct
 
 from models.domain.conversation import Conversation
@@ -135,7 +136,7 @@ def _add(parts: Iterable[Sums]) -> Sums:
         for name in Sums.__struct_fields__:
             if (value := getattr(one, name)) is not None:
                 found[name] = (found.get(name) or 0) + value
-    return Sums(**found)  # type: ignore[arg-type]
+    return msgspec.convert(found, Sums)
 
 
 def _fields(name: str, here: Call, there: Call, tolerance: float) -> list[Difference]:

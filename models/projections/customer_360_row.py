@@ -6,12 +6,13 @@ from decimal import Decimal
 from msgspec import Struct
 
 from events.prediction import ScoreReason
+from events.vocabulary import IdentifierKind
 
 
 class HeldIdentifier(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An identifier of the customer, without its value."""
 
-    kind: str
+    kind: IdentifierKind
     hash: str
     since: datetime
     issuer: str = ""

@@ -138,7 +138,7 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
             raise Refused(
                 "customer.not_reachable", f"this customer has nothing to be reached by on {body.channel}"
             )
-        ref = IdentifierRef(kind=held.kind, issuer=held.issuer, hash=held.hash)  # type: ignore[arg-type]
+        ref = IdentifierRef(kind=held.kind, issuer=held.issuer, hash=held.hash)
         token = unsubscribing.token(ref, body.channel, body.purpose, body.campaign or "")
         return TokenAnswer(token=token, path=f"/v1/unsubscribe/{token}")
 

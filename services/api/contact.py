@@ -1,6 +1,6 @@
 """Contacts over HTTP: how one went, leg by leg; and what a person says of it."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Response
@@ -10,6 +10,7 @@ from events.personal import Clear
 from infra.contacts import Contacts, Found
 from infra.views import Views
 from infra.workspace import Workspace
+from models.domain.conversation import Spent
 from models.errors import Refused
 from models.ports import By
 from services.api.commanding import SOURCE, source_id
@@ -106,7 +107,7 @@ def _answer(found: Found, workspace: Workspace) -> ContactAnswer:
     told = {name: getattr(contact, name) for name in ContactAnswer.model_fields if hasattr(contact, name)}
     told |= {
         "customer": found.customer,
-        "seconds": Seconds(**{name: contact.seconds(name) for name in Seconds.model_fields}),  # type: ignore[arg-type]
+        "seconds": Seconds(**{name: contact.seconds(name) for name in get_args(Spent)}),
         "legs": [LegPart.model_validate(leg) for leg in contact.legs],
         "thread": opened(workspace.vault, found.events),
     }

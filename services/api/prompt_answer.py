@@ -17,7 +17,7 @@ from infra.views import CustomerView
 from infra.workspace import Workspace
 from models.domain.conversation import Conversation, of
 from models.errors import Unavailable
-from models.projections.customer_360 import Contact, Customer360Row, zone_of
+from models.projections.customer_360 import Contact, Customer360Row, HeldIdentifier, zone_of
 from models.projections.timeline import TimelineEntry
 from services.api.customer_answer import answer, row_of
 from services.api.customer_parts import StagePart
@@ -139,7 +139,9 @@ def _contact(one: Conversation) -> Contact:
 def _recognised(row: Customer360Row, known: Known) -> RecognisedPart:
     """The contact's strongest identifier that still says who somebody is."""
     assert known.recognised_by is not None
-    held = {(one.kind, one.issuer, one.hash): one for one in row.identifiers}
+    held: dict[tuple[str, str, str], HeldIdentifier] = {
+        (one.kind, one.issuer, one.hash): one for one in row.identifiers
+    }
     named = [ref for ref in known.recognised_by.identifiers if ref.key in held and not held[ref.key].blocked]
     by = named[0] if named else None
     proof = known.verified.proof

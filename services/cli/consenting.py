@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, get_args
 
+import msgspec
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
@@ -29,14 +30,16 @@ def do_not_call(
     Every number is a withdrawal of consent on that channel for all purposes, with the register as its proof. It
     holds for whoever has the number, also for a customer who shows it only later.
     """
-    if channel not in get_args(Channel):
+    try:
+        forbidden: Channel = msgspec.convert(channel, Channel)
+    except msgspec.ValidationError:
         fail(f"there is no channel {channel!r}: it is one of {', '.join(get_args(Channel))}")
     opened = workspace()
     found: Counter[str] = Counter()
     try:
         with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=console) as progress:
             task = progress.add_task("0 numbers")
-            for verdicts in take_register(opened, _numbers(file, column), register, channel):  # type: ignore[arg-type]
+            for verdicts in take_register(opened, _numbers(file, column), register, forbidden):
                 found += verdicts
                 progress.update(task, description=f"{found.total():,} numbers")
     finally:
