@@ -14,8 +14,8 @@ from bench.ground import BASE_CUSTOMERS, Ground
 from bench.people import BEGIN, Senders
 from bench.sizes import SEED
 from bench.timing import seconds
-from infra import identity_store
 from infra.feeds import Batch
+from infra.identity import store as identity_store
 from infra.intake import Pending
 from infra.item import Item
 from infra.projector import Projector

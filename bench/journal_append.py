@@ -16,8 +16,8 @@ from bench.people import Senders, batches
 from bench.processes import Meter, postgres
 from bench.sizes import SEED
 from bench.timing import frozen, interleaved, seconds
-from infra import identity_store
 from infra.database import copy_rows
+from infra.identity import store as identity_store
 from infra.intake import Pending
 from infra.item import Item
 from infra.settings import Settings

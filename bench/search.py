@@ -1,7 +1,7 @@
 """`python -m bench.search [TEXTS]`: the index of texts and names at a size, on a PostgreSQL of its own with fsync.
 
 Texts are 70 % English, words by Zipf's law, and 30 % Chinese, words as often as in the dictionary of jieba. The index
-is filled by what `infra.search_index` writes with, without the vault: that costs the same wherever it is read.
+is filled by what `infra.search.index` writes with, without the vault: that costs the same wherever it is read.
 """
 
 import logging
@@ -25,8 +25,8 @@ from infra.database import copy_rows, driver, engine_for
 from infra.local.postgres import LocalPostgres
 from infra.matching import Matcher
 from infra.migrating import migrate
-from infra.search import Search, Within
-from infra.search_index import SearchIndex, clean, forget
+from infra.search.finding import Search, Within
+from infra.search.index import SearchIndex, clean, forget
 from infra.vault import Vault
 from models.domain.name import groups, near, spellings
 from models.domain.word import words

@@ -10,16 +10,16 @@ from sqlalchemy import Connection, Engine
 from events import codec
 from events.envelope import Envelope
 from infra import ledger
-from infra.aside import PROJECTOR, Aside
 from infra.attempts import MOST, Attempts
 from infra.database import among, driver, unavailable
 from infra.feeds import JOURNAL, Batch
-from infra.heart import Heart
 from infra.intake import Rejected
+from infra.journal.stored import read
 from infra.logs import described
+from infra.process.heart import Heart
 from infra.projector import Fenced
+from infra.quarantine.aside import PROJECTOR, Aside
 from infra.records import Strange
-from infra.stored import read
 from models.errors import Conflict, Unavailable
 from models.tables.journal import journal
 

@@ -8,13 +8,13 @@ from msgspec import Struct
 from prometheus_client import Counter
 from sqlalchemy import Engine
 
-from infra import identity_store
 from infra.clock import Clock
 from infra.database import unavailable
+from infra.identity import store as identity_store
 from infra.intake import Intake, Pending, Rejected
 from infra.item import Accepted, Broken, Duplicate, Stale, Verdict
-from infra.journal import Journal
-from infra.quarantine import Quarantine
+from infra.journal.journal import Journal
+from infra.quarantine.store import Quarantine
 
 RECEIVED = Counter("touchstone_received_total", "Items that reached a door", ["door"])
 VERDICTS = Counter(

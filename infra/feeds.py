@@ -14,12 +14,12 @@ from sqlalchemy import Engine, select
 from events.codec import Undecodable
 from events.envelope import Envelope
 from infra.database import unavailable
-from infra.heart import Heart
 from infra.ids import new_id
+from infra.journal.stored import envelope
+from infra.process.heart import Heart
+from infra.process.stuck import StuckWatch
 from infra.records import Strange
 from infra.records import read as read_record
-from infra.stored import envelope
-from infra.stuck import StuckWatch
 from infra.topics_admin import topic_id
 from models.errors import Unavailable
 from models.tables.journal import COLUMNS, journal

@@ -10,7 +10,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, TextClause, text
 
 from events.envelope import Order
-from infra.histories import Joined
+from infra.journal.histories import Joined
 from infra.view_store import ViewStore
 
 _order = msgspec.json.Decoder(Order)

@@ -9,9 +9,9 @@ from msgspec import Struct
 from sqlalchemy import Engine, text
 
 from events.topics import PARTITIONS, events_topic
-from infra.aside import POLICIES, PROJECTOR
 from infra.database import unavailable
 from infra.feeds import JOURNAL
+from infra.quarantine.aside import POLICIES, PROJECTOR
 from infra.topics_admin import PROMPT, offsets
 
 ANSWER_SECONDS = 8.0

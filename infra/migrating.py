@@ -8,7 +8,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine, MetaData
 
 import models.migrations
-from infra.journal import open_journal
+from infra.journal.journal import open_journal
 from models.tables import vault_metadata, workspace_metadata
 
 FOLDER = Path(models.migrations.__file__).parent

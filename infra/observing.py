@@ -16,9 +16,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from infra import tracing
-from infra.health import Health, Lane
-from infra.heart import Heart
 from infra.logs import described, request_id
+from infra.process.health import Health, Lane
+from infra.process.heart import Heart
 from infra.telemetry import HTTP
 
 log = structlog.get_logger()

@@ -6,13 +6,13 @@ from sqlalchemy import Connection, Engine, func, select, text
 
 from events.envelope import Envelope
 from events.topics import PARTITIONS
-from infra import aside
-from infra.aside import POLICIES
 from infra.database import unavailable
 from infra.feeds import JOURNAL, Batch
-from infra.heart import Heart
+from infra.process.heart import Heart
+from infra.process.watched import WatchedLog
 from infra.projector import Fenced
-from infra.watched import WatchedLog
+from infra.quarantine import aside
+from infra.quarantine.aside import POLICIES
 from models.domain import opportunity
 from models.domain.rules import Rules
 from models.errors import Conflict, Refused, Unavailable

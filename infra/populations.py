@@ -12,9 +12,9 @@ from events import registry
 from events.envelope import Envelope
 from events.identity import CustomersMerged
 from infra.database import unavailable
-from infra.histories import families, sorted_out
-from infra.histories import histories as committed
-from infra.stored import envelope
+from infra.journal.histories import families, sorted_out
+from infra.journal.histories import histories as committed
+from infra.journal.stored import envelope
 from models.domain.ownership import edges
 from models.tables.identity import customer, identifier
 from models.tables.journal import COLUMNS, journal

@@ -7,13 +7,17 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, select, text
 
 from events.envelope import Envelope
-from infra import aside, generations, histories, identity_families, ledger
-from infra.aside import PROJECTOR
+from infra import ledger
 from infra.database import unavailable
 from infra.feeds import Batch
 from infra.folding import Fold
-from infra.heart import Heart
-from infra.histories import Family, Moved
+from infra.identity import families
+from infra.journal import histories
+from infra.journal.histories import Family, Moved
+from infra.process.heart import Heart
+from infra.quarantine import aside
+from infra.quarantine.aside import PROJECTOR
+from infra.rebuilding import generations
 from infra.refolding import FOLDED, MOVING, Refolding
 from infra.view_store import ViewStore
 from models.errors import Unavailable
@@ -183,7 +187,7 @@ class Projector:
 
 def _places(connection: Connection, envelopes: Iterable[Envelope]) -> dict[str, Row[Any, Any, Any]]:
     """Where those of these events' customers stand who were ever joined with others."""
-    return identity_families.places(connection, {e.customer for e in envelopes if e.customer})
+    return families.places(connection, {e.customer for e in envelopes if e.customer})
 
 
 def _owner(e: Envelope, places: Mapping[str, Row[Any, Any, Any]]) -> str:

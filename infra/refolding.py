@@ -8,10 +8,12 @@ from sqlalchemy import Connection
 
 from events.envelope import Envelope, Event
 from events.identity import IdentifierLinked
-from infra import histories, ledger, unassigned
+from infra import ledger
 from infra.folding import Fold
-from infra.heart import Heart
-from infra.histories import Family
+from infra.identity import unassigned
+from infra.journal import histories
+from infra.journal.histories import Family
+from infra.process.heart import Heart
 from infra.view_store import ViewStore
 from models.domain.history import CHANGING, effective
 from models.domain.ownership import TELLING

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, Engine, select, text
 
 from events.topics import events_topic, family_topic, family_topics
 from infra.database import driver, unavailable
-from infra.heart import Heart
 from infra.messages import Message, from_row
+from infra.process.heart import Heart
 from infra.telemetry import LAG
 from infra.topics_admin import PROMPT, forget, topic_ids
 from models.errors import Unavailable

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Row, select, text
 from events.case import CaseImported, CaseOpened
 from events.envelope import Envelope, Event
 from infra.database import among
-from infra.histories import Family, families, sorted_out
-from infra.stored import read
+from infra.journal.histories import Family, families, sorted_out
+from infra.journal.stored import read
 from infra.view_store import ViewStore
 from models.domain.history import CHANGING, effective
 from models.domain.identity import Key

@@ -8,15 +8,15 @@ import structlog
 from prometheus_client import Counter
 from sqlalchemy import Connection, Engine, select, tuple_
 
-from infra import aside
-from infra.aside import SWEEP, Aside
 from infra.attempts import MOST, Attempts
 from infra.database import unavailable
-from infra.heart import Heart
-from infra.histories import is_stream
+from infra.journal.histories import is_stream
 from infra.logs import described
+from infra.process.heart import Heart
+from infra.process.watched import WatchedLog
+from infra.quarantine import aside
+from infra.quarantine.aside import SWEEP, Aside
 from infra.view_store import ViewStore
-from infra.watched import WatchedLog
 from models.domain import opportunity
 from models.domain.rules import Rules
 from models.errors import Conflict, Refused, Unavailable

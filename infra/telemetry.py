@@ -12,8 +12,8 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from prometheus_client import Counter, Gauge, Histogram, make_wsgi_app
 from prometheus_client.exposition import ThreadingWSGIServer
 
-from infra.codes import DEFECTS
-from infra.health import Check, Health
+from infra.process.health import Check, Health
+from infra.quarantine.codes import DEFECTS
 from models.errors import Unavailable
 
 HTTP = Histogram(

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, select, text
 
 from events.envelope import Envelope
 from infra.database import unavailable
-from infra.stored import read
+from infra.journal.stored import read
 from models.tables.journal import journal
 
 REMAP = "remap"

@@ -11,9 +11,10 @@ from sqlalchemy import ColumnElement, Connection, Engine, Text, any_, literal, s
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from events.envelope import Envelope
-from infra import glance, histories
+from infra import glance
 from infra.database import unavailable
-from infra.stored import read
+from infra.journal import histories
+from infra.journal.stored import read
 from infra.view_store import ViewStore
 from models.domain.history import effective
 from models.domain.identity import Key

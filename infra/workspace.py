@@ -8,10 +8,10 @@ from infra.clock import Clock, SystemClock
 from infra.database import engine_for
 from infra.door import Door
 from infra.intake import Intake
-from infra.journal import Journal
+from infra.journal.journal import Journal
+from infra.journal.recording import Recorder
 from infra.matching import Matcher
-from infra.quarantine import Quarantine
-from infra.recording import Recorder
+from infra.quarantine.store import Quarantine
 from infra.settings import Settings
 from infra.vault import Vault
 from models.domain.rules import NEVER, Rules, load_rules

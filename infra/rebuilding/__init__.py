@@ -1,1 +1,1 @@
-"""The parts of a rebuild: its tables, its plan, filling, following the ledger, the difference, the swap."""
+"""Views filled anew beside the live ones: plan, fill, follow, difference, swap; and views compared with the journal."""

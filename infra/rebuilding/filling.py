@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, text
 
-from infra.collector import keep_what_is_loaded
 from infra.database import engine_for, unavailable
 from infra.folding import FoldFailed, place_of
+from infra.process.collector import keep_what_is_loaded
 from infra.rebuilding.following import fold_into
 from infra.rebuilding.plan import progress
 from infra.rebuilding.tables import next_table

@@ -7,8 +7,8 @@ from sqlalchemy import ColumnElement, Connection, delete, exists, select, text, 
 from events.identity import IdentifierLinked
 from infra.database import among
 from infra.folding import Line, lines
-from infra.histories import families, members
-from infra.owned import Owned
+from infra.journal.histories import families, members
+from infra.journal.owned import Owned
 from infra.rebuilding.plan import COUNTED, wait_for
 from infra.view_store import ViewStore
 from models.domain.ownership import TELLING

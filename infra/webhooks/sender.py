@@ -11,10 +11,10 @@ from prometheus_client import Counter
 
 from infra.clock import Clock
 from infra.cloud_event import CloudEvent
-from infra.heart import Heart
-from infra.journal_page import wanted
-from infra.journal_tail import Tail
+from infra.journal.page import wanted
+from infra.journal.tail import Tail
 from infra.logs import described
+from infra.process.heart import Heart
 from infra.webhooks import patience, signing
 from infra.webhooks.patience import Trouble
 from infra.webhooks.posting import GONE, SECONDS, Answer, Post

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 from msgspec import Struct
 from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, update
 
-from infra import journal_page
 from infra.database import unavailable
 from infra.ids import new_id
+from infra.journal import page as journal_page
 from infra.vault import Vault
 from infra.webhooks import signing
 from infra.webhooks.signing import Secret

@@ -1,10 +1,10 @@
 """Runs the API."""
 
-from infra.heart import Heart
 from infra.logs import configure_logging
-from infra.serving import serve
+from infra.process.heart import Heart
+from infra.process.serving import serve
+from infra.process.supervisor import end_with_parent
 from infra.settings import Settings
-from infra.supervisor import end_with_parent
 from infra.workspace import open_workspace
 from services.api.app import create_app
 

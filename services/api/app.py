@@ -2,10 +2,10 @@
 
 from fastapi import FastAPI
 
-from infra.health import Health, answers
-from infra.heart import Heart
-from infra.journal_tail import Tail
+from infra.journal.tail import Tail
 from infra.observing import NO_TELEMETRY, Observed, add_operations
+from infra.process.health import Health, answers
+from infra.process.heart import Heart
 from infra.telemetry import show_held
 from infra.views import Views
 from infra.workspace import Workspace

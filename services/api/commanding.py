@@ -9,7 +9,7 @@ from events.envelope import Envelope, Event
 from events.opportunity import FollowUpMissed
 from infra.ids import derived_id, new_id
 from infra.intake import InboundIdentifier
-from infra.recording import Recorder
+from infra.journal.recording import Recorder
 from infra.views import Views
 from infra.workspace import Workspace
 from models.domain.opportunity import CaptureOpportunity, Command, Opportunity, decider

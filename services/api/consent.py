@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from events.envelope import IdentifierRef
 from events.vocabulary import Channel, IdentifierKind, Purpose
+from infra.consent.unsubscribing import Unsubscribing
 from infra.database import unavailable
 from infra.standing import suppressed_among
-from infra.unsubscribing import Unsubscribing
 from infra.views import Views
 from infra.workspace import Workspace
 from models.domain.permission import Permitted, Reachable, covers, permission

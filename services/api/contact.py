@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Response
 
 from events.contact import ContactCallbackAsked, ContactHandedOver, ContactWrappedUp
 from events.personal import Clear
-from infra.contacts import Contacts, Found
+from infra.contact.contacts import Contacts, Found
 from infra.views import Views
 from infra.workspace import Workspace
 from models.domain.conversation import Spent

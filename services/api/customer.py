@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from infra.opening import open_identifiers
+from infra.personal.opening import open_identifiers
 from infra.views import Views
 from infra.workspace import Workspace
 from models.errors import Refused

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Path
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from infra.desk_calls import DeskCalls
-from infra.desk_customers import DeskCustomers
-from infra.desks import REACH, Desks, Listener
-from infra.journal_tail import Tail
+from infra.desk.calls import DeskCalls
+from infra.desk.customers import DeskCustomers
+from infra.desk.desks import REACH, Desks, Listener
+from infra.journal.tail import Tail
 from infra.views import Views
 from infra.workspace import Workspace
 from services.api.parameters import NO_NUL

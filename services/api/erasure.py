@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from events.customer import CustomerErased
 from infra.database import unavailable
-from infra.personal_export import export
+from infra.personal.export import export
 from infra.views import Views
 from infra.workspace import Workspace
 from models.errors import Refused

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from events import codec, schema
 from events.envelope import Envelope
-from infra.opening import Published, open_events
+from infra.personal.opening import Published, open_events
 from infra.vault import Vault
 from infra.views import Views
 from infra.workspace import Workspace

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from infra.cloud_event import CloudEvent
-from infra.journal_page import LARGEST, Page, Wanted, wanted
-from infra.journal_tail import Tail
+from infra.journal.page import LARGEST, Page, Wanted, wanted
+from infra.journal.tail import Tail
 from infra.workspace import Workspace
 from models.errors import Unavailable
 from services.api.parameters import NO_NUL

@@ -6,8 +6,8 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from events.envelope import Event, IdentifierRef
-from infra.identity_desk import IdentityDesk
-from infra.identity_work import work
+from infra.identity.desk import IdentityDesk
+from infra.identity.work import work
 from infra.ids import derived_id, new_id
 from infra.intake import InboundIdentifier
 from infra.views import Views

@@ -13,9 +13,10 @@ from fastapi import APIRouter, Header, Path, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from infra import list_files, list_pull
-from infra.list_pull import Listed, Pull, Pulled
-from infra.opening import sees_personal
+from infra.personal.opening import sees_personal
+from infra.target_list import files as list_files
+from infra.target_list import pull as list_pull
+from infra.target_list.pull import Listed, Pull, Pulled
 from infra.workspace import Workspace
 from models.domain.target_list import ListRow
 from models.errors import Refused

@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 import structlog
 
-from infra import opening
-from infra.desk_calls import Start
-from infra.desk_customers import DeskCustomers, Known, touch_of
-from infra.desks import Prompt
-from infra.opening import Published, open_events
+from infra.desk.calls import Start
+from infra.desk.customers import DeskCustomers, Known, touch_of
+from infra.desk.desks import Prompt
+from infra.personal import opening
+from infra.personal.opening import Published, open_events
 from infra.views import CustomerView
 from infra.workspace import Workspace
 from models.domain.conversation import Conversation, of

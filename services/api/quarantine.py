@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from infra import held
+from infra.quarantine import held
 from infra.workspace import Workspace
 from models.errors import Refused
 from services.api.parameters import NO_NUL

@@ -7,7 +7,7 @@ import structlog
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from infra.revealing import Revealer, TooMany
+from infra.personal.revealing import Revealer, TooMany
 from infra.workspace import Workspace
 from models.errors import Refused
 from services.api.opportunity_body import Asked, Code

@@ -7,7 +7,7 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from infra import opening
+from infra.personal import opening
 from infra.security import Caller, fingerprint, key_of, may_call
 from infra.settings import Settings
 from services.api.problems import problem

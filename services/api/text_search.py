@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from events.vocabulary import Channel
 from events.vocabulary import Moment as EventMoment
-from infra.opening import Published, open_events, sees_personal
-from infra.search import Hit, Namesake, Place, Search, Within
-from infra.search_index import SearchIndex, readable, texts_of
+from infra.personal.opening import Published, open_events, sees_personal
+from infra.search.finding import Hit, Namesake, Place, Search, Within
+from infra.search.index import SearchIndex, readable, texts_of
 from infra.workspace import Workspace
 from models.domain.word import snippet, words
 from models.errors import Refused

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from events import codec, registry
 from events.vocabulary import Channel, Moment
-from infra.opening import Published, open_events
+from infra.personal.opening import Published, open_events
 from infra.views import Place, Views
 from infra.workspace import Workspace
 from models.errors import Refused

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from infra.journal_page import wanted
+from infra.journal.page import wanted
 from infra.webhooks.addresses import URL_LENGTH, allowed_hosts, expect_allowed
 from infra.webhooks.subscriptions import Subscription, Subscriptions
 from infra.workspace import Workspace

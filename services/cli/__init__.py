@@ -23,7 +23,7 @@ app = typer.Typer(
 
 def main() -> None:
     """Entry point of the `touchstone` command."""
-    from infra.replay import UnknownCode
+    from infra.quarantine.replay import UnknownCode
     from services.cli import commands, running
     from services.cli.held import printable
 

@@ -14,7 +14,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from infra.contact_days import contacts_between
+from infra.contact.days import contacts_between
 from infra.settings import Settings
 from models.domain.conversation import Conversation
 from models.domain.reconciliation import Reconciled, Sums, by_contact, by_queue, call_of

@@ -11,8 +11,8 @@ import msgspec
 import typer
 from rich.table import Table
 
+from infra.process.supervisor import Spec, Supervisor
 from infra.settings import Settings
-from infra.supervisor import Spec, Supervisor
 from infra.telemetry import serve_metrics
 from services.cli import comparing, running
 from services.cli.held import counted

@@ -11,9 +11,9 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from events.vocabulary import Channel
-from infra.do_not_call import take_register
-from infra.erasure import Eraser
-from infra.retention import RetentionProblem, keep, rules_of
+from infra.consent.do_not_call import take_register
+from infra.personal.erasure import Eraser
+from infra.personal.retention import RetentionProblem, keep, rules_of
 from services.cli.running import console, fail, workspace
 
 

@@ -8,8 +8,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from infra import held
-from infra.held import Entry
+from infra.quarantine import held
+from infra.quarantine.held import Entry
 from services.cli.running import console, workspace
 
 MANY = 20

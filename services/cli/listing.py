@@ -27,8 +27,8 @@ def build(
 
     candidates = members + hold-out + suppressed + beyond. Everyone left out has the rule that said no.
     """
-    from infra import list_files  # loaded when needed: Parquet takes a second
-    from infra.lists import build as build_list
+    from infra.target_list import files as list_files  # loaded when needed: Parquet takes a second
+    from infra.target_list.building import build as build_list
 
     held = workspace()
     try:

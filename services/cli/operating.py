@@ -10,11 +10,11 @@ from rich.table import Table
 
 from events.topics import PARTITIONS, state_topic
 from infra import policy_runner
-from infra import state_topic as state_topic_writer
+from infra.customer_state import topic as state_topic_writer
 from infra.database import engine_for
 from infra.migrating import migrate as migrate_chain
+from infra.process.supervisor import Supervisor
 from infra.settings import Settings
-from infra.supervisor import Supervisor
 from infra.telemetry import serve_metrics
 from infra.topics_admin import REPLICAS, create_topics, odd_topics, planned
 from services.cli import running

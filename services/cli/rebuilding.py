@@ -7,12 +7,12 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from infra import rebuild as rebuilds
 from infra.folding import FoldFailed
-from infra.rebuild import Rebuild
+from infra.rebuilding import rebuild as rebuilds
 from infra.rebuilding.difference import Difference
-from infra.verify import Verified
-from infra.verify import verify as verify_views
+from infra.rebuilding.rebuild import Rebuild
+from infra.rebuilding.verify import Verified
+from infra.rebuilding.verify import verify as verify_views
 from infra.workspace import Workspace
 from models.projections.catalogue import PROJECTIONS, projections
 from models.projections.projection import Projection

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
+from infra.customer_state.topic import place_of
 from infra.ids import new_id
 from infra.settings import Settings
-from infra.state_topic import place_of
 from infra.topics_admin import create_topics
 from infra.workspace import Workspace, open_workspace
 from services.cli import running, serving

@@ -6,8 +6,8 @@ import typer
 from sqlalchemy import text
 
 from infra.database import unavailable
-from infra.duplicates import look, propose
-from infra.search_index import READER, SearchIndex
+from infra.identity.duplicates import look, propose
+from infra.search.index import READER, SearchIndex
 from infra.workspace import Workspace
 from services.cli.running import console, workspace
 from services.cli.working import bar

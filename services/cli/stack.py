@@ -12,12 +12,12 @@ from sqlalchemy import text
 
 from infra import policy_runner
 from infra.database import engine_for
-from infra.keeper import Keeper
 from infra.local.kafka import JarsMissing, LocalKafka
 from infra.local.postgres import LocalPostgres
 from infra.migrating import migrate
+from infra.process.keeper import Keeper
+from infra.process.supervisor import Spec, Supervisor
 from infra.settings import Settings
-from infra.supervisor import Spec, Supervisor
 from infra.telemetry import serve_metrics
 from infra.topics_admin import create_topics
 from models.domain.rules import load_rules

@@ -3,10 +3,10 @@
 import typer
 from rich.table import Table
 
-from infra import held
-from infra.aside import PROJECTOR
 from infra.clock import SystemClock
 from infra.lag import RELAY, lags
+from infra.quarantine import held
+from infra.quarantine.aside import PROJECTOR
 from infra.settings import Settings
 from infra.workspace import Workspace, open_workspace
 from models.errors import Unavailable

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from infra import cloud_event_in
 from infra.intake import Rejected
-from infra.replay import replay as replay_held
+from infra.quarantine.replay import replay as replay_held
 from infra.settings import Settings
 from services.cli import running, serving
 from services.cli.running import console, fail, settings, workspace

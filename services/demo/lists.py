@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from infra import list_files
-from infra.lists import BuiltList
+from infra.target_list import files as list_files
+from infra.target_list.building import BuiltList
 from infra.workspace import Workspace
 from services.demo.result import ListResult, ListRow
 

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from sqlalchemy import text
 
 from infra import populations
-from infra.lists import BuiltList, build
+from infra.target_list.building import BuiltList, build
 from infra.workspace import Workspace, open_workspace
 from ml.artifacts import Artifact
 from models.errors import Unavailable

@@ -4,10 +4,10 @@ from fastapi import FastAPI, Request, Response, Security
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
-from infra.health import Health, answers
-from infra.heart import Heart
 from infra.methods import allowing
 from infra.observing import NO_TELEMETRY, Observed, add_operations
+from infra.process.health import Health, answers
+from infra.process.heart import Heart
 from infra.security import key_of
 from infra.workspace import Workspace
 from models.errors import Unavailable

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import structlog
 
-from infra.heart import Heart
 from infra.logs import configure_logging
-from infra.readiness import ready
+from infra.process.heart import Heart
+from infra.process.readiness import ready
+from infra.process.supervisor import end_in_time, end_with_parent
 from infra.settings import Settings
-from infra.supervisor import end_in_time, end_with_parent
 from infra.telemetry import serve_metrics
 from infra.workspace import Workspace, open_workspace
 from models.errors import Unavailable

@@ -10,9 +10,9 @@ import structlog
 
 from infra.clock import Clock
 from infra.door import Answer, Door
-from infra.heart import Heart
 from infra.intake import Pending, Rejected
 from infra.logs import described
+from infra.process.heart import Heart
 from models.errors import Unavailable
 
 log = structlog.get_logger()

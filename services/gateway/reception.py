@@ -7,9 +7,9 @@ import msgspec
 from fastapi import Response
 
 from infra.door import RECEIVED, VERDICTS, Answer
-from infra.heart import Heart
 from infra.intake import Rejected
 from infra.logs import current_request
+from infra.process.heart import Heart
 from infra.security import may_call
 from infra.telemetry import WAITING_EVENTS
 from infra.workspace import Workspace

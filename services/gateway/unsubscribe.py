@@ -7,8 +7,8 @@ from typing import Any
 from fastapi import FastAPI, Path, Response
 from fastapi.responses import HTMLResponse
 
+from infra.consent.unsubscribing import Unsubscribing
 from infra.door import RECEIVED, VERDICTS
-from infra.unsubscribing import Unsubscribing
 from models.errors import Refused
 from services.gateway.reception import Reception, as_json, problem, refused_whole
 

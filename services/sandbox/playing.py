@@ -11,7 +11,7 @@ from events.customer import CustomerErased
 from events.envelope import Event
 from events.topics import events_topic
 from infra.database import unavailable
-from infra.identity_desk import IdentityDesk
+from infra.identity.desk import IdentityDesk
 from infra.ids import new_id
 from infra.intake import InboundIdentifier
 from infra.workspace import Workspace

@@ -5,12 +5,12 @@ import sys
 
 from faust import Worker
 
-from infra.collector import keep_what_is_loaded
-from infra.heart import Heart
 from infra.logs import configure_logging
-from infra.readiness import ready
+from infra.process.collector import keep_what_is_loaded
+from infra.process.heart import Heart
+from infra.process.readiness import ready
+from infra.process.supervisor import end_in_time, end_with_parent
 from infra.settings import Settings
-from infra.supervisor import end_in_time, end_with_parent
 from infra.telemetry import serve_metrics
 from infra.workspace import Workspace, open_workspace
 from services.workers.app import LOOPS, ROLES, create_app

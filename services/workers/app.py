@@ -6,7 +6,7 @@ from functools import partial
 import faust
 from mode import Service
 
-from infra.heart import Heart
+from infra.process.heart import Heart
 from infra.workspace import Workspace
 from services.workers import intake, loops
 

@@ -3,13 +3,13 @@
 import signal
 import threading
 
-from infra.collector import keep_what_is_loaded
-from infra.heart import Heart
+from infra.customer_state.topic import StateTopic
 from infra.logs import configure_logging
-from infra.readiness import ready
+from infra.process.collector import keep_what_is_loaded
+from infra.process.heart import Heart
+from infra.process.readiness import ready
+from infra.process.supervisor import end_in_time, end_with_parent
 from infra.settings import Settings
-from infra.state_topic import StateTopic
-from infra.supervisor import end_in_time, end_with_parent
 from infra.telemetry import serve_metrics
 from infra.workspace import open_workspace
 

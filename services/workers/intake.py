@@ -13,10 +13,10 @@ from infra import cloud_event_in, tracing
 from infra.attempts import MOST, Attempts
 from infra.clock import Clock
 from infra.door import Door
-from infra.heart import Heart
 from infra.intake import Rejected
 from infra.logs import described
-from infra.stuck import StuckWatch
+from infra.process.heart import Heart
+from infra.process.stuck import StuckWatch
 from infra.telemetry import code_label
 from infra.workspace import Workspace
 from models.errors import Unavailable

@@ -13,17 +13,17 @@ import structlog
 
 from events.topics import events_topic
 from infra import tracing
-from infra.aside import POLICIES, PROJECTOR, SWEEP, Aside
 from infra.attempts import Attempts
 from infra.careful import Act, Careful
-from infra.erasure import Eraser
 from infra.feeds import Claim, Feed, JournalFeed, KafkaFeed
-from infra.heart import PLACE, Heart
 from infra.ids import new_id
+from infra.personal.erasure import Eraser
 from infra.policy_runner import PolicyRunner
+from infra.process.heart import PLACE, Heart
 from infra.projector import Fenced, Projector
-from infra.search_index import READER as SEARCH
-from infra.search_index import Indexer, SearchIndex
+from infra.quarantine.aside import POLICIES, PROJECTOR, SWEEP, Aside
+from infra.search.index import READER as SEARCH
+from infra.search.index import Indexer, SearchIndex
 from infra.sweeper import Sweeper
 from infra.telemetry import HANDLING
 from infra.workspace import Workspace

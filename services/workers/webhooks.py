@@ -4,14 +4,14 @@ import asyncio
 import signal
 from contextlib import suppress
 
-from infra.collector import keep_what_is_loaded
-from infra.health import Health, answers
-from infra.heart import Heart
 from infra.ids import new_id
-from infra.journal_tail import Tail
+from infra.journal.tail import Tail
 from infra.logs import configure_logging
+from infra.process.collector import keep_what_is_loaded
+from infra.process.health import Health, answers
+from infra.process.heart import Heart
+from infra.process.supervisor import end_in_time, end_with_parent
 from infra.settings import Settings
-from infra.supervisor import end_in_time, end_with_parent
 from infra.telemetry import serve_metrics
 from infra.webhooks.addresses import allowed_hosts
 from infra.webhooks.posting import Post

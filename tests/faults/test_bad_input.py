@@ -17,9 +17,9 @@ from prometheus_client import REGISTRY
 
 from events.envelope import IdentifierRef
 from infra.attempts import Attempts
-from infra.codes import DEFECTS
-from infra.heart import Heart
-from infra.unsubscribing import Unsubscribing
+from infra.consent.unsubscribing import Unsubscribing
+from infra.process.heart import Heart
+from infra.quarantine.codes import DEFECTS
 from infra.workspace import open_workspace
 from services.gateway.app import create_app
 from services.workers.intake import Taker, settle

@@ -9,10 +9,11 @@ from confluent_kafka import Producer
 from sqlalchemy import func, select
 
 from events.topics import events_topic, intake_topic
-from infra import policy_runner, watchdog
+from infra import policy_runner
 from infra.clock import SystemClock
 from infra.messages import from_row
-from infra.replay import ReplayReport, replay
+from infra.process import watchdog
+from infra.quarantine.replay import ReplayReport, replay
 from infra.topics_admin import create_topics
 from infra.workspace import Workspace, open_workspace
 from models.domain import opportunity

@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 from sqlalchemy import func, select
 
 from infra.clock import SystemClock
-from infra.supervisor import Supervisor
+from infra.process.supervisor import Supervisor
 from infra.topics_admin import create_topics
 from infra.workspace import Workspace, open_workspace
 from models.tables.journal import journal

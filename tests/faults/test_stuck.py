@@ -12,8 +12,8 @@ from prometheus_client import REGISTRY
 from sqlalchemy import func, select
 
 from infra.clock import SystemClock
-from infra.stuck import PATIENCE_SECONDS
-from infra.supervisor import Spec, Supervisor
+from infra.process.stuck import PATIENCE_SECONDS
+from infra.process.supervisor import Spec, Supervisor
 from infra.topics_admin import create_topics
 from infra.workspace import Workspace, open_workspace
 from models.tables.readers import ledger, reader_position

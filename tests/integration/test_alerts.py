@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from infra import codes
-from infra.supervisor import WHY
+from infra.process.supervisor import WHY
+from infra.quarantine import codes
 from tests.integration.test_telemetry import figures
 
 ROOT = Path(__file__).parents[2]
@@ -95,7 +95,7 @@ def test_the_codes_known_in_advance_are_those_that_our_code_gives():
 
 
 def test_the_reasons_known_in_advance_are_those_for_which_a_parent_kills():
-    tree = ast.parse((ROOT / "infra/watchdog.py").read_text())
+    tree = ast.parse((ROOT / "infra/process/watchdog.py").read_text())
     said = {
         node.args[0].value for node in ast.walk(tree)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Verdict"

@@ -4,15 +4,15 @@ import pytest
 from msgspec import structs
 from sqlalchemy import select, update
 
-from infra.aside import POLICIES, PROJECTOR, Aside
 from infra.attempts import Attempts
 from infra.careful import Careful
 from infra.feeds import JOURNAL, Batch
-from infra.heart import Heart
 from infra.policy_runner import PolicyRunner
+from infra.process.heart import Heart
 from infra.projector import Fenced, Projector
+from infra.quarantine.aside import POLICIES, PROJECTOR, Aside
+from infra.quarantine.replay import ReplayReport, replay
 from infra.records import Strange
-from infra.replay import ReplayReport, replay
 from models.domain import opportunity
 from models.domain.opportunity import CaptureOpportunity
 from models.errors import Unavailable
@@ -131,7 +131,7 @@ def test_after_the_fix_a_replay_makes_the_views_as_if_it_had_never_been_late(
 
 def test_a_replay_before_the_fix_changes_nothing(workspace, attempts, broken, sold, monkeypatch):
     projecting(workspace, attempts, broken).take(everything(workspace))
-    monkeypatch.setattr("infra.again.projections", lambda *_: (broken,))
+    monkeypatch.setattr("infra.quarantine.again.projections", lambda *_: (broken,))
     assert replay(workspace) == ReplayReport(tried=1, held={"projector_failed": 1})
     assert len(lying_aside(workspace)) == 1
 
@@ -198,7 +198,7 @@ def test_a_policy_that_fails_is_passed_over_and_acts_after_the_fix(workspace, at
     assert workspace.quarantine.counts() == {"policies_failed": 1}
     assert not [e for e in workspace.journal.read() if e.source.startswith("policy:")]
     BrokenPolicy.mended = True
-    monkeypatch.setattr("infra.again.ALL_POLICIES", (BrokenPolicy,))
+    monkeypatch.setattr("infra.quarantine.again.ALL_POLICIES", (BrokenPolicy,))
     assert replay(workspace) == ReplayReport(tried=1, accepted=1)
     assert [e.type for e in workspace.journal.read() if e.source.startswith("policy:")] == [
         "opportunity.routed"

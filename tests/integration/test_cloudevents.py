@@ -18,8 +18,8 @@ from events.topics import intake_topic
 from infra import cloud_event_in
 from infra.attempts import Attempts
 from infra.door import RECEIVED, VERDICTS
-from infra.heart import Heart
-from infra.replay import replay
+from infra.process.heart import Heart
+from infra.quarantine.replay import replay
 from infra.topics_admin import create_topics
 from services.cli.stack import environment
 from services.gateway.app import create_app

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from fastapi.testclient import TestClient
 
-from infra.do_not_call import take_register
+from infra.consent.do_not_call import take_register
 from services.gateway.app import create_app
 from tests.support.calling import caller, read
 from tests.support.clock import MONDAY

@@ -13,8 +13,8 @@ from events import customer_state, schema
 from events.asyncapi import STATE_HEADERS
 from events.customer import CustomerErased
 from events.topics import events_topic, state_topic
+from infra.customer_state.topic import StateTopic, place_of, refill
 from infra.relay import Relay
-from infra.state_topic import StateTopic, place_of, refill
 from infra.topics_admin import create_topics
 from models.ports import By, Write
 from services.cli.commands import register

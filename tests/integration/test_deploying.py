@@ -20,9 +20,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 
 from events.topics import PARTITIONS, events_topic, family_topics, intake_topic, state_topic
-from infra import codes
+from infra.process.supervisor import WHY
+from infra.quarantine import codes
 from infra.settings import Settings
-from infra.supervisor import WHY
 from infra.topics_admin import create_topics, odd_topics, planned
 from models.errors import Refused, Unavailable
 from services.cli import commands

@@ -6,8 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from events.identity import MergeProposed
-from infra.duplicates import look, propose
-from infra.verify import verify
+from infra.identity.duplicates import look, propose
+from infra.rebuilding.verify import verify
 from models.projections.catalogue import projections
 from services.cli import app as cli
 from services.cli import commands

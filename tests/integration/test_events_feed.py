@@ -12,9 +12,9 @@ from httpx_sse import connect_sse
 from jsonschema import Draft202012Validator
 from sqlalchemy import event, select
 
-from infra import journal_page
-from infra.journal_page import Wanted, read_page
-from infra.journal_tail import KEPT, Tail
+from infra.journal import page as journal_page
+from infra.journal.page import Wanted, read_page
+from infra.journal.tail import KEPT, Tail
 from infra.messages import from_row, to_envelope
 from infra.workspace import open_workspace
 from models.errors import Refused

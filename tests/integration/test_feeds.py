@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from events.topics import PARTITIONS, events_topic
 from infra import feeds
 from infra.feeds import KafkaFeed
-from infra.heart import Heart
+from infra.process.heart import Heart
 from infra.projector import READER
 from infra.relay import Relay
 from infra.topics_admin import create_topics, topic_id

@@ -7,9 +7,9 @@ import typer
 from sqlalchemy import insert
 from typer.testing import CliRunner
 
-from infra.aside import Aside
 from infra.intake import Rejected
-from infra.replay import UnknownCode, replay
+from infra.quarantine.aside import Aside
+from infra.quarantine.replay import UnknownCode, replay
 from models.tables.set_aside import set_aside
 from services.cli import held
 from tests.support.calling import caller, read

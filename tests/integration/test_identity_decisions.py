@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from events.identity import CustomersUnmerged
-from infra.verify import verify
+from infra.rebuilding.verify import verify
 from models.projections.catalogue import projections
 from tests.support.calling import caller, read
 from tests.support.clock import MONDAY

@@ -6,7 +6,7 @@ import msgspec
 from structlog.testing import capture_logs
 
 from infra.attempts import Attempts
-from infra.heart import Heart
+from infra.process.heart import Heart
 from infra.settings import Settings
 from infra.workspace import open_workspace
 from services.workers import loops

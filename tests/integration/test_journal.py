@@ -17,7 +17,7 @@ from infra import stalled
 from infra.database import engine_for
 from infra.ids import new_id
 from infra.item import Accepted, Broken, Draft, Duplicate, Item, Stale
-from infra.journal import Journal
+from infra.journal.journal import Journal
 from models.errors import Conflict, Unavailable
 from models.tables.journal import journal as table
 from tests.support.clock import MONDAY

@@ -13,8 +13,8 @@ from pyarrow import parquet
 from sqlalchemy import text
 
 from events.prediction import ChurnScored, ScoreReason
-from infra import list_files
-from infra.lists import build, frozen
+from infra.target_list import files as list_files
+from infra.target_list.building import build, frozen
 from infra.workspace import open_workspace
 from models.errors import Refused
 from models.ports import By, Write

@@ -196,7 +196,7 @@ def test_a_failure_is_told_with_its_request_its_kind_and_its_frames(clients, set
         (told,) = [line for line in said if line["log_level"] == "error"]
         assert (told["event"], told["request_id"], told["route"]) == ("request failed", "desk-7.a_b", path)
         assert {"kind": "UndefinedTable", "sqlstate": "42P01"}.items() <= told["error"][-1].items()
-        assert any(frame.startswith("infra/identity_store.py:") for frame in told["error"][0]["frames"])
+        assert any(frame.startswith("infra/identity/store.py:") for frame in told["error"][0]["frames"])
 
 
 def test_a_request_without_an_id_or_with_one_that_may_not_be_logged_gets_its_own(clients):

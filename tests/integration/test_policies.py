@@ -9,8 +9,8 @@ from sqlalchemy import select, text
 
 from events.topics import PARTITIONS
 from infra.feeds import JOURNAL, Batch
-from infra.heart import Heart
 from infra.policy_runner import PolicyRunner, begin
+from infra.process.heart import Heart
 from infra.projector import Fenced
 from infra.workspace import open_workspace
 from models.domain import opportunity

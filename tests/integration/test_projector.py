@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import select, text
 
 from events.touch import TouchRecorded
-from infra.aside import Aside
 from infra.feeds import Batch
 from infra.ids import new_id
 from infra.projector import READER, Fenced, Projector
+from infra.quarantine.aside import Aside
 from models.domain import opportunity
 from models.domain.opportunity import CaptureOpportunity, WinOpportunity
 from models.errors import Unavailable

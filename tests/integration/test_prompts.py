@@ -12,8 +12,8 @@ from httpx_sse import connect_sse
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from infra import desks
-from infra.desk_calls import DeskCalls
+from infra.desk import desks
+from infra.desk.calls import DeskCalls
 from infra.workspace import open_workspace
 from tests.support.calling import caller
 from tests.support.clock import MONDAY

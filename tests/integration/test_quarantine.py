@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from infra.replay import ReplayReport, replay
+from infra.quarantine.replay import ReplayReport, replay
 from models.tables.base import data_key
 from models.tables.quarantine import quarantine
 from tests.support.clock import MONDAY

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from infra import topics_admin
-from infra.readiness import ready
+from infra.process.readiness import ready
 from infra.relay import Relay
 from infra.topics_admin import create_topics
 from models.errors import Unavailable

@@ -16,16 +16,16 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, insert, select, text, update
 
 from events.envelope import Envelope
-from infra import generations, owned, rebuild
 from infra.feeds import Batch
 from infra.folding import FoldFailed
-from infra.identity_desk import IdentityDesk
+from infra.identity.desk import IdentityDesk
+from infra.journal import owned
+from infra.journal.owned import Owned
 from infra.migrating import differences
-from infra.owned import Owned
 from infra.projector import READER, Projector
-from infra.rebuild import Rebuild
-from infra.rebuilding import filling, swapping
-from infra.verify import verify
+from infra.rebuilding import filling, generations, rebuild, swapping
+from infra.rebuilding.rebuild import Rebuild
+from infra.rebuilding.verify import verify
 from infra.view_store import ViewStore
 from models.domain.identity_decision import Unmerge
 from models.errors import Refused, Unavailable

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
+from infra.personal.retention import RetentionProblem, keep, rules_of
 from infra.raw_body import NewBody, RawBodies
-from infra.retention import RetentionProblem, keep, rules_of
 from tests.support.calling import caller, read
 from tests.support.clock import MONDAY
 from tests.support.folding import fold, rows

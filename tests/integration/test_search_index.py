@@ -10,13 +10,13 @@ from pydantic import SecretStr
 from sqlalchemy import select, text
 from typer.testing import CliRunner
 
-from infra.aside import Aside
 from infra.attempts import Attempts
 from infra.careful import Careful
 from infra.feeds import JournalFeed
-from infra.heart import Heart
+from infra.process.heart import Heart
 from infra.projector import Fenced
-from infra.search_index import READER, Indexer, SearchIndex, clean, forget
+from infra.quarantine.aside import Aside
+from infra.search.index import READER, Indexer, SearchIndex, clean, forget
 from models.tables.search import search_name, search_text
 from services.cli import app as cli
 from services.cli import commands

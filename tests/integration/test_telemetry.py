@@ -17,9 +17,9 @@ from sqlalchemy import text
 from starlette.requests import ClientDisconnect
 from structlog.testing import capture_logs
 
-from infra.health import Health
 from infra.ids import new_id
 from infra.observing import Observed
+from infra.process.health import Health
 from infra.telemetry import CODES, code_label, serve_metrics, show_held
 from infra.workspace import open_workspace
 from models.errors import Unavailable

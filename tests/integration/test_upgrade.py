@@ -18,11 +18,11 @@ from events.codec import Undecodable
 from events.envelope import Event
 from events.registry import event
 from infra.database import copy_rows
+from infra.journal.stored import envelope
 from infra.messages import from_row
-from infra.rebuild import Rebuild
+from infra.rebuilding.rebuild import Rebuild
+from infra.rebuilding.verify import verify
 from infra.records import read
-from infra.stored import envelope
-from infra.verify import verify
 from models.projections.catalogue import projections
 from models.projections.timeline import Timeline
 from models.tables.identity import customer, identifier

@@ -8,9 +8,9 @@ import typer
 from sqlalchemy import delete, insert, select, text, update
 from typer.testing import CliRunner
 
-from infra import owned
+from infra.journal import owned
 from infra.projector import READER
-from infra.verify import Wrong, verify
+from infra.rebuilding.verify import Wrong, verify
 from infra.view_store import ViewStore
 from models.projections.catalogue import projections
 from models.projections.lifecycle import LifecycleView

@@ -19,7 +19,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 
 from infra.clock import SystemClock
 from infra.ids import new_id
-from infra.journal_tail import Tail
+from infra.journal.tail import Tail
 from infra.webhooks import posting
 from infra.webhooks import sender as sender_module
 from infra.webhooks.addresses import allowed_hosts

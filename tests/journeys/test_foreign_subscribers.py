@@ -14,9 +14,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from events import schema
+from infra.customer_state.topic import StateTopic
 from infra.local.kafka import LocalKafka
 from infra.relay import Relay
-from infra.state_topic import StateTopic
 from infra.topics_admin import create_topics
 from infra.workspace import Workspace, open_workspace
 from services.api.app import create_app as create_api

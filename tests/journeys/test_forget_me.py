@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import select, text
 
 from events.customer import ErasureCertified
-from infra.erasure import Eraser
 from infra.messages import from_row
+from infra.personal.erasure import Eraser
 from infra.raw_body import NewBody, RawBodies
-from infra.rebuild import Rebuild
+from infra.rebuilding.rebuild import Rebuild
 from models.projections.catalogue import projections
 from models.tables.journal import WRITTEN, journal
 from tests.support.calling import caller, read

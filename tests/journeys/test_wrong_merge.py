@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from events.prediction import ChurnScored
-from infra.lists import build, frozen
 from infra.messages import from_row
+from infra.target_list.building import build, frozen
 from models.ports import By, Write
 from models.tables.journal import WRITTEN, journal
 from tests.support.calling import caller, read

@@ -23,13 +23,12 @@ from hypothesis.stateful import (
 from prometheus_client import REGISTRY
 from sqlalchemy import select
 
-from infra import rebuild
-from infra.identity_desk import IdentityDesk
+from infra.identity.desk import IdentityDesk
 from infra.ids import new_id
 from infra.projector import Fenced, Projector
-from infra.rebuild import Rebuild
-from infra.rebuilding import filling
-from infra.verify import verify
+from infra.rebuilding import filling, rebuild
+from infra.rebuilding.rebuild import Rebuild
+from infra.rebuilding.verify import verify
 from infra.views import Views
 from models.domain.identity_decision import Merge, Split, Unmerge
 from models.ports import By

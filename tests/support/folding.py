@@ -3,12 +3,12 @@
 import asyncio
 from typing import Any
 
-from infra.aside import SWEEP, Aside
 from infra.attempts import Attempts
 from infra.feeds import JournalFeed
-from infra.heart import Heart
 from infra.policy_runner import PolicyRunner
+from infra.process.heart import Heart
 from infra.projector import Projector
+from infra.quarantine.aside import SWEEP, Aside
 from infra.sweeper import Sweeper
 from infra.view_store import ViewStore
 from infra.workspace import Workspace

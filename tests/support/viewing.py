@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from events.envelope import Envelope
 from events.identity import EventAssigned
-from infra.histories import families
+from infra.journal.histories import families
 from infra.view_store import ViewStore
 from infra.workspace import Workspace
 from models.domain.history import effective

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from infra import rebuild
-from infra.journal import open_journal
+from infra.journal.journal import open_journal
+from infra.rebuilding import rebuild
 from infra.settings import Settings
 from infra.workspace import Workspace, open_workspace
 from models.projections.catalogue import projections

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet as files
 
-from infra.list_files import COLUMNS, csv_lines, ndjson, parquet, safe
-from infra.list_pull import Pulled
+from infra.target_list.files import COLUMNS, csv_lines, ndjson, parquet, safe
+from infra.target_list.pull import Pulled
 from models.domain.target_list import ListRow
 
 AT = datetime(1998, 7, 2, tzinfo=UTC)

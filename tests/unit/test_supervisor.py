@@ -8,9 +8,9 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from infra import keeper as keeping
-from infra import supervisor as supervising
-from infra.supervisor import Spec, Supervisor
+from infra.process import keeper as keeping
+from infra.process import supervisor as supervising
+from infra.process.supervisor import Spec, Supervisor
 
 PATIENCE_SECONDS = 30
 SLEEPER = "import time\ntime.sleep(600)\n"

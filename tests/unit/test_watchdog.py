@@ -2,8 +2,8 @@
 
 import pytest
 
-from infra.heart import HANDLING, IDLE, WAITING, Heart, Pulse
-from infra.watchdog import Verdict, judge
+from infra.process.heart import HANDLING, IDLE, WAITING, Heart, Pulse
+from infra.process.watchdog import Verdict, judge
 
 NOW = 1_000.0
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from infra.intake import Pending, Rejected
-from infra.quarantine import Held
+from infra.quarantine.replay import DOOR
+from infra.quarantine.store import Held
 from infra.raw_body import NewBody, RawBodies
-from infra.replay import DOOR
 from infra.workspace import Workspace
 from services.gateway.connectors.connector import UNREAD, Connector, Instance, Part
 from services.gateway.connectors.telling import events_of

@@ -12,8 +12,8 @@ from msgspec import Struct
 from events import registry
 from events.envelope import Envelope
 from events.touch import TouchRetracted
-from infra import identity_store
 from infra.database import unavailable
+from infra.identity import store as identity_store
 from infra.intake import Pending, Rejected
 from infra.item import Accepted, Item
 from infra.raw_body import RawBodies, RawBody, belongs_to

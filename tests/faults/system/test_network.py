@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from infra import watchdog
+from infra.process import watchdog
 from tests.support.faults.crew import until
 from tests.support.faults.load import Load
 from tests.support.faults.proxy import Link, Mode

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from infra.supervisor import Spec, Supervisor
+from infra.process.supervisor import Spec, Supervisor
 from infra.workspace import Workspace
 from services.cli.stack import RELAY, environment
 

@@ -13,12 +13,12 @@ import httpx
 import psutil
 
 from events.topics import intake_topic
-from infra.keeper import Keeper, Server
 from infra.local.kafka import LocalKafka
 from infra.local.postgres import LocalPostgres
 from infra.local.processes import Program
+from infra.process.keeper import Keeper, Server
+from infra.process.supervisor import Spec, Supervisor
 from infra.settings import Settings
-from infra.supervisor import Spec, Supervisor
 from infra.workspace import open_workspace
 from services.cli import stack as launching
 from tests.support.faults import progress

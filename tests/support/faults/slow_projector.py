@@ -12,7 +12,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 
-from infra import stuck as watching
+from infra.process import stuck as watching
 from infra.projector import Projector
 from services.workers import __main__ as worker
 

@@ -1,0 +1,1 @@
+"""Conversations, folded from their parts: read, corrected, wrapped up, and compared with a switch's report."""

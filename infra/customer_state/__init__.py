@@ -1,0 +1,1 @@
+"""The compacted topic with each customer's current state."""

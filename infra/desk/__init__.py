@@ -1,0 +1,1 @@
+"""What whoever answers is told the moment a contact starts."""

@@ -1,0 +1,267 @@
+"""The job that forgets a customer: everything that could be read of them is deleted, and the totals stay.
+
+Driven by `customer.erased`, and safe to begin anew at any point: what would still be needed to find personal data
+elsewhere is deleted last.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import structlog
+from msgspec import Struct
+from sqlalchemy import Connection, Engine, Row, select, text, update
+
+from events import codec
+from events.customer import ErasureCertified
+from events.envelope import Envelope
+from infra.database import among, unavailable
+from infra.journal.histories import Family, families, histories, sorted_out
+from infra.personal.opening import Published, open_events, open_identifiers
+from infra.personal.traces import traces_of
+from infra.process.heart import Heart
+from infra.quarantine.store import Quarantine
+from infra.raw_body import RawBodies
+from infra.search import index as search_index
+from infra.workspace import Workspace
+from models.domain.identity import Key
+from models.domain.ownership import owned
+from models.ports import By, Write
+from models.tables.erasure import erasure
+from models.tables.identity import identifier
+from models.tables.journal import journal_head
+
+log = structlog.get_logger()
+SOURCE = "erasure"
+CHUNK = 500
+MOST = 100
+"""Customers who are erased together: vacuum and checkpoint are done once for all of them."""
+VACUUMED = ("data_key",), ("identifier", "quarantine", "raw_body")
+"""Tables of the vault and of the workspace whose deleted rows are overwritten at once."""
+
+_AGAIN = text(
+    "UPDATE erasure e SET finished_at = NULL WHERE finished_at IS NOT NULL AND EXISTS ("
+    "SELECT FROM customer o JOIN customer c ON c.survivor = o.survivor JOIN journal j ON j.customer = c.id "
+    "WHERE o.id = e.customer AND j.position > e.upto AND j.source <> :own)"
+)
+
+
+class Certificate(Struct, frozen=True, kw_only=True):
+    """What was deleted, and what is left. `archives_until`: backups of the vault made before can be read till then."""
+
+    customer: str
+    requested_at: datetime
+    finished_at: datetime
+    archives_until: datetime
+    runs: int
+    events: int
+    keys: int
+    identifiers: int
+    raw_bodies: int
+    quarantined: int
+    search_rows: int
+    vacuumed: bool
+    left: tuple[str, ...] = (
+        "events without their personal fields, under a customer id that leads to nobody",
+        "keyed hashes of the identifiers, so that nobody contacts them again",
+    )
+
+
+class Eraser:
+    """Works through what was asked for. Raises `Unavailable`; the next turn goes on."""
+
+    def __init__(self, workspace: Workspace, heart: Heart | None = None) -> None:
+        self._workspace, self._heart = workspace, heart or Heart()
+
+    def turn(self) -> int:
+        """Erase whoever waits, and again those of whom something came since; how many were finished."""
+        with unavailable(), self._workspace.engine.begin() as connection:
+            connection.execute(_AGAIN, {"own": SOURCE})
+        with unavailable(), self._workspace.engine.connect() as connection:
+            query = select(erasure).where(erasure.c.finished_at.is_(None)).order_by(erasure.c.requested_at)
+            waiting = connection.execute(query.limit(MOST)).all()
+        done = [found for one in waiting if (found := self._erase(one)) is not None]
+        if done:
+            with self._heart.asking():
+                vacuumed = self._overwrite()
+            for one in done:
+                self._finish(one, vacuumed)
+        return len(done)
+
+    def again(self) -> int:
+        """Everybody once more, say after a backup of the vault was restored; how many there are."""
+        with unavailable(), self._workspace.engine.begin() as connection:
+            return connection.execute(update(erasure).values(finished_at=None)).rowcount
+
+    def _erase(self, asked: Row[Any]) -> "_Done | None":
+        """Delete what can be read of them; None while it can't be done."""
+        one = str(asked.customer)
+        with unavailable(), self._workspace.engine.connect() as connection:
+            connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            upto = connection.execute(select(journal_head.c.position)).scalar_one()
+            (family,) = families(connection, [one])
+            found = _Theirs.of(connection, family, one)
+        if found.open:
+            self._wait(one, "it is not settled whose some events of an un-merge are")
+            return None
+        with self._heart.asking():
+            clear = self._in_the_clear(found)
+            quarantined = self._purge_quarantine(clear, found.events)
+            raw = self._forget_raw(found.events)
+            identifiers = self._unlink(found.sides)
+            keys = self._workspace.vault.forget([e.event_id for e in found.events])
+            searched = self._forget_words(found.events)  # after the keys: nobody can index them again
+        counts = {
+            "keys": keys, "identifiers": identifiers, "raw_bodies": raw, "quarantined": quarantined,
+            "search_rows": searched,
+        }  # fmt: skip
+        return _Done(asked, found.customer, upto, len(found.events), counts)
+
+    def _wait(self, one: str, why: str) -> None:
+        with unavailable(), self._workspace.engine.begin() as connection:
+            connection.execute(update(erasure).where(erasure.c.customer == one).values(waiting=why))
+
+    def _in_the_clear(self, found: "_Theirs") -> set[str]:
+        """Every personal value that is known of them, as long as it can be read."""
+        vault = self._workspace.vault
+        values: set[str] = set()
+        with unavailable(), self._workspace.engine.connect() as connection:
+            values.update(open_identifiers(connection, vault, found.keys).values())
+        for start in range(0, len(found.events), CHUNK):
+            page = [
+                Published(e.event_id, e.type, codec.encode(e.event))
+                for e in found.events[start : start + CHUNK]
+            ]
+            for event, data in zip(
+                found.events[start : start + CHUNK], open_events(vault, page), strict=True
+            ):
+                values.update(traces_of(event.type, data))
+        return values
+
+    def _purge_quarantine(self, clear: Collection[str], events: Sequence[Envelope]) -> int:
+        """What lies in quarantine with a value of theirs in it, or of the same call or message."""
+        quarantine: Quarantine = self._workspace.quarantine
+        return quarantine.purge(
+            clear, {(e.source, e.source_id) for e in events}, {e.event_id for e in events}
+        )
+
+    def _forget_raw(self, events: Sequence[Envelope]) -> int:
+        bodies = RawBodies(self._workspace.engine, self._workspace.vault)
+        by_source: dict[str, list[str]] = defaultdict(list)
+        for e in events:
+            by_source[e.source].append(e.source_id)
+        return sum(bodies.forget(source, ids) for source, ids in by_source.items())
+
+    def _forget_words(self, events: Sequence[Envelope]) -> int:
+        with unavailable(), self._workspace.engine.begin() as connection:
+            return search_index.forget(connection, [e.event_id for e in events])
+
+    def _unlink(self, sides: Sequence[str]) -> int:
+        """Their identifiers lead to nobody, and nobody is to be contacted by them; their values are gone."""
+        with unavailable(), self._workspace.engine.begin() as connection:
+            rows = (
+                connection.execute(
+                    select(identifier.c.key_id).where(
+                        among(identifier.c.customer, sides), ~identifier.c.blocked
+                    )
+                )
+                .scalars()
+                .all()
+            )
+            self._workspace.vault.forget([one for one in rows if one])
+            connection.execute(
+                text(
+                    "INSERT INTO suppression (kind, issuer, hash, since) SELECT kind, issuer, hash, :now "
+                    "FROM identifier WHERE customer = ANY(CAST(:sides AS uuid[])) AND NOT blocked "
+                    "ON CONFLICT DO NOTHING"
+                ),
+                {"sides": list(sides), "now": self._workspace.clock.now()},
+            )
+            return connection.execute(
+                identifier.delete().where(among(identifier.c.customer, sides), ~identifier.c.blocked)
+            ).rowcount
+
+    def _overwrite(self) -> bool:
+        """Vacuum and checkpoint, so that deleted rows leave the files too; False where that is not ours to do."""
+        vault, workspace = VACUUMED
+        search_index.clean(self._workspace.engine)
+        done = _vacuum(self._workspace.vault_engine, vault)
+        return _vacuum(self._workspace.engine, workspace) and done
+
+    def _finish(self, done: "_Done", vacuumed: bool) -> None:
+        """Write the certificate, tell subscribers, close."""
+        asked, now = done.asked, self._workspace.clock.now()
+        before: dict[str, Any] = msgspec.json.decode(asked.certificate) if asked.certificate else {}
+        certificate = Certificate(
+            customer=str(asked.customer), requested_at=asked.requested_at, finished_at=now, runs=asked.runs + 1,
+            archives_until=now + timedelta(days=self._workspace.settings.archive_days), events=done.events,
+            vacuumed=vacuumed, **{name: count + before.get(name, 0) for name, count in done.counts.items()},
+        )  # fmt: skip
+        event = ErasureCertified(
+            customer=certificate.customer, keys=certificate.keys, identifiers=certificate.identifiers,
+            archives_until=certificate.archives_until, run=certificate.runs,
+        )  # fmt: skip
+        stream = f"customer-{certificate.customer}"
+        revision = len(self._workspace.journal.stream(stream))
+        by = By(
+            source=SOURCE, source_id=f"{certificate.customer}:{certificate.runs}", actor=SOURCE,
+            customer=done.customer,
+        )  # fmt: skip
+        self._workspace.log.record(by, [Write(stream=stream, expected=revision, events=[(event, now)])])
+        with unavailable(), self._workspace.engine.begin() as connection:
+            connection.execute(
+                update(erasure).where(erasure.c.customer == certificate.customer).values(
+                    finished_at=now, upto=done.upto, runs=certificate.runs, waiting="",
+                    certificate=msgspec.json.encode(certificate),
+                )
+            )  # fmt: skip
+        log.info("erased", customer=certificate.customer, run=certificate.runs, keys=certificate.keys)
+
+
+class _Done(Struct, frozen=True):
+    """What one turn deleted of a customer."""
+
+    asked: Any
+    customer: str
+    upto: int
+    events: int
+    counts: dict[str, int]
+
+
+class _Theirs(Struct, frozen=True):
+    """What a customer owns now: events, the ids that mean them, identifiers. `open`: something is not settled."""
+
+    customer: str
+    sides: list[str]
+    events: list[Envelope]
+    keys: list[Key]
+    open: bool
+
+    @classmethod
+    def of(cls, connection: Connection, family: Family, one: str) -> "_Theirs":
+        """Out of everything of their family."""
+        events = list(histories(connection, family.ids))
+        found = sorted_out(family, events) if len(family.ids) > 1 else owned(events)
+        owner = found.edges.root(one)
+        sides = [each for each in family.ids if found.edges.root(each) == owner]
+        keys = connection.execute(
+            select(identifier.c.kind, identifier.c.issuer, identifier.c.hash).where(
+                among(identifier.c.customer, sides)
+            )
+        ).all()
+        theirs = found.histories.get(owner, []) if len(family.ids) > 1 else events
+        return cls(owner, sides, theirs, [tuple(key) for key in keys], bool(found.open))
+
+
+def _vacuum(engine: Engine, tables: Sequence[str]) -> bool:
+    with unavailable(), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f"VACUUM {', '.join(tables)}"))
+        may = connection.execute(
+            text("SELECT pg_has_role(current_user, 'pg_checkpoint', 'USAGE') OR rolsuper "
+                 "FROM pg_roles WHERE rolname = current_user")
+        ).scalar()  # fmt: skip
+        if may:
+            connection.execute(text("CHECKPOINT"))
+        return bool(may)

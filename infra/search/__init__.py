@@ -1,0 +1,1 @@
+"""Finding what was said, and who goes by a name, in an index of its own."""

@@ -1,0 +1,1 @@
+"""Target lists: candidates gathered as of a moment, frozen, published once, pulled."""

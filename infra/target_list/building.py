@@ -1,0 +1,246 @@
+"""Building target lists: candidates gathered as of a moment, frozen, then published, each once."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+
+import msgspec
+import structlog
+from msgspec import Struct
+from sqlalchemy import Connection, func, select, update
+from sqlalchemy.dialects import postgresql
+
+from events import codec
+from events.target_list import TargetListMemberAdded, TargetListPublished
+from events.vocabulary import Channel, Origin
+from infra.database import copy_rows, unavailable
+from infra.ids import derived_id
+from infra.target_list.candidates import Gathered, gather
+from infra.workspace import Workspace
+from models.domain.rules import ListRules
+from models.domain.target_list import (
+    FORMULA,
+    Brief,
+    ListPurpose,
+    ListRow,
+    Part,
+    canonical,
+    digest,
+)
+from models.domain.target_list import (
+    build as build_rows,
+)
+from models.errors import Refused
+from models.ports import By, Write
+from models.tables.lists import target_list, target_list_row
+
+ACTOR = "touchstone list build"
+CHUNK = 1_000
+TOP = 10
+
+PURPOSES: dict[str, ListPurpose] = {"retention": "retention", "winback": "win_back", "win_back": "win_back"}
+"""What people may call a purpose."""
+
+log = structlog.get_logger()
+_row = msgspec.json.Decoder(ListRow)
+_MEMBER_FIELDS = frozenset(TargetListMemberAdded.__struct_fields__)
+_published = msgspec.json.Decoder(TargetListPublished)
+
+
+class BuiltList(Struct, frozen=True, kw_only=True):
+    """A list as it stands in the journal. `new` is False where it had been built before."""
+
+    list_id: str
+    published: TargetListPublished
+    new: bool
+    top: tuple[ListRow, ...]
+    rules: dict[str, int]
+    """How many were left out by each rule."""
+
+
+def build(
+    workspace: Workspace, purpose: str, as_of: datetime | None = None, issuer: str | None = None,
+    artifact: str | None = None, seed: str | None = None,
+) -> BuiltList:  # fmt: skip
+    """Build and publish the list of a purpose; the same question asked again gives the same list.
+
+    `as_of`: a past moment, and only what was known by then counts; now, if not given. `issuer`: only
+    customers with an identifier of this issuer. `artifact`: whose scores count; by default those of the
+    latest scoring. `seed`: of the hold-out's draw; by default it follows from purpose, moment and
+    definition.
+
+    Raises `Refused` (`list.purpose`, `list.as_of_ahead`, `list.no_scores`), `Unavailable`. A list that an
+    earlier run left half published is completed first.
+    """
+    if purpose not in PURPOSES:
+        raise Refused("list.purpose", f"a list is for one of: {', '.join(sorted(PURPOSES))}")
+    now = workspace.clock.now()
+    if as_of is not None and as_of > now:
+        raise Refused("list.as_of_ahead", "a list cannot be built as of a moment that has not come yet")
+    complete(workspace)
+    moment = (as_of or now).astimezone(UTC)
+    gathered = gather(workspace, PURPOSES[purpose], moment, issuer=issuer, artifact=artifact)
+    published, lines = _decided(workspace, PURPOSES[purpose], moment, gathered, issuer, seed)
+    new = _freeze(workspace, published, lines, "live" if as_of is None else "replay", now)
+    complete(workspace)
+    log.info("list built", list=published.list_id, purpose=published.purpose, new=new)
+    return _told(workspace, published, new)
+
+
+def complete(workspace: Workspace) -> int:
+    """Publish what is frozen and not wholly in the journal yet; how many lists that were.
+
+    Rows are frozen before the first event is recorded, so that a list, once begun, is finished with
+    the same members however often it is interrupted. The journal's own dedupe makes a repeat harmless.
+    """
+    with unavailable(), workspace.engine.connect() as connection:
+        open_lists = connection.execute(
+            select(target_list.c.list_id, target_list.c.published, target_list.c.origin)
+            .where(target_list.c.recorded_at.is_(None))
+            .order_by(target_list.c.built_at, target_list.c.list_id)
+        ).all()
+    for list_id, data, origin in open_lists:
+        _publish(workspace, _published.decode(data), origin)
+        with unavailable(), workspace.engine.begin() as connection:
+            connection.execute(
+                update(target_list)
+                .where(target_list.c.list_id == list_id)
+                .values(recorded_at=workspace.clock.now())
+            )
+    return len(open_lists)
+
+
+def frozen(
+    connection: Connection, list_id: str, parts: Collection[Part], *, after: int = 0, limit: int = CHUNK
+) -> list[tuple[int, ListRow]]:
+    """Rows of a list with their places, in canonical order, beginning after a place."""
+    found = connection.execute(
+        select(target_list_row.c.place, target_list_row.c.row)
+        .where(target_list_row.c.list_id == list_id, target_list_row.c.part.in_(list(parts)))
+        .where(target_list_row.c.place > after)
+        .order_by(target_list_row.c.place)
+        .limit(limit)
+    )
+    return [(place, _row.decode(row)) for place, row in found]
+
+
+def left_out_by(connection: Connection, list_id: str) -> dict[str, int]:
+    """How many of a list's candidates each rule left out."""
+    rule, count = target_list_row.c.rule, func.count()
+    query = select(rule, count).where(
+        target_list_row.c.list_id == list_id, target_list_row.c.part != "member"
+    )
+    return dict(connection.execute(query.group_by(rule).order_by(rule)).all())
+
+
+def _decided(
+    workspace: Workspace, purpose: ListPurpose, moment: datetime, gathered: Gathered, issuer: str | None,
+    seed: str | None,
+) -> tuple[TargetListPublished, list[tuple[ListRow, bytes]]]:  # fmt: skip
+    """The announcement and the rows; the id follows from everything that decides them."""
+    rules = workspace.rules.retention if purpose == "retention" else workspace.rules.win_back
+    definition = _definition(workspace, rules, gathered.currency, issuer)
+    said = msgspec.json.encode(definition, order="sorted").decode()
+    seed = seed or sha256("\x1f".join((purpose, moment.isoformat(), said)).encode()).hexdigest()[:16]
+    brief = Brief(
+        purpose=purpose, as_of=moment, rules=rules, reach=workspace.rules.reach,
+        currency=gathered.currency, seed=seed,
+    )  # fmt: skip
+    rows = build_rows(brief, gathered.candidates)
+    lines = canonical(rows)
+    hashed, count = digest(lines), Counter(row.part for row in rows)
+    published = TargetListPublished(
+        list_id=derived_id("target_list", purpose, moment.isoformat(), said, gathered.artifact, seed, hashed),
+        purpose=purpose, as_of=moment, position=gathered.position, definition=definition,
+        artifact=gathered.artifact, holdout_seed=seed, candidates=len(rows), members=count["member"],
+        holdout=count["holdout"], suppressed=count["suppressed"], beyond=count["beyond"], sha256=hashed,
+    )  # fmt: skip
+    for row in rows:  # what no event can say must show before anything is frozen
+        if row.part == "member":
+            _member(row, published)
+    return published, list(zip(rows, lines, strict=True))
+
+
+def _definition(workspace: Workspace, rules: ListRules, currency: str, issuer: str | None) -> dict[str, str]:
+    """Every setting that decides who is on the list, as text."""
+    costs = {channel: rules.cost_of(channel) for channel in rules.channels}
+    reach = {channel: "|".join(workspace.rules.reach.get(channel, ())) for channel in rules.channels}
+    return {
+        "formula": FORMULA, "population": f"issuer={issuer}" if issuer else "all", "currency": currency,
+        "active_days": str(workspace.rules.lifecycle.active_days), "offer": rules.offer,
+        "offer_cost": str(rules.offer_cost), "contact_cost": _pairs(costs),
+        "acceptance": str(rules.acceptance), "margin": str(rules.margin),
+        "budget": "" if rules.budget is None else str(rules.budget), "capacity": str(rules.capacity),
+        "holdout": str(rules.holdout), "channels": " ".join(rules.channels), "reach": _pairs(reach),
+        "legal_basis": _pairs(rules.legal_basis), "days_open": str(rules.days_open),
+    }  # fmt: skip
+
+
+def _pairs(values: Mapping[Channel, object]) -> str:
+    return " ".join(f"{channel}={values[channel]}" for channel in sorted(values))
+
+
+def _freeze(
+    workspace: Workspace, published: TargetListPublished, rows: Sequence[tuple[ListRow, bytes]],
+    origin: Origin,
+    now: datetime,
+) -> bool:  # fmt: skip
+    """Write the list and all its rows in one transaction; False where it is there already."""
+    with unavailable(), workspace.engine.begin() as connection:
+        row = postgresql.insert(target_list).values(
+            list_id=published.list_id, purpose=published.purpose, as_of=published.as_of, origin=origin,
+            published=codec.encode(published), built_at=now,
+        )  # fmt: skip
+        entered = connection.execute(row.on_conflict_do_nothing().returning(target_list.c.list_id)).all()
+        if entered:
+            copy_rows(
+                connection, target_list_row, ["list_id", "place", "customer", "part", "rule", "row"],
+                (
+                    (published.list_id, place, row.customer, row.part, row.rule, line)
+                    for place, (row, line) in enumerate(rows, start=1)
+                ),
+            )  # fmt: skip
+    return bool(entered)
+
+
+def _publish(workspace: Workspace, published: TargetListPublished, origin: Origin) -> None:
+    def by(source_id: str, customer: str = "") -> By:
+        return By(
+            source=f"target_list:{published.list_id}", source_id=source_id, actor=ACTOR, origin=origin,
+            customer=customer,
+        )  # fmt: skip
+
+    announced = Write(
+        stream=f"target_list-{published.list_id}", expected=0, events=[(published, published.as_of)]
+    )
+    workspace.log.record(by("published"), [announced])
+    after = 0
+    while True:
+        with unavailable(), workspace.engine.connect() as connection:
+            page = frozen(connection, published.list_id, ["member"], after=after)
+        if not page:
+            return
+        after = page[-1][0]
+        workspace.log.record_batch([
+            (by(row.customer, row.customer), [Write(stream="", expected=0, events=[
+                (_member(row, published), published.as_of)
+            ])])
+            for _, row in page
+        ])  # fmt: skip
+
+
+def _member(row: ListRow, published: TargetListPublished) -> TargetListMemberAdded:
+    """The row as an event; a member's row has everything, and convert holds us to it."""
+    about = {"list_id": published.list_id, "purpose": published.purpose}
+    fields = {name: getattr(row, name) for name in ListRow.__struct_fields__ if name in _MEMBER_FIELDS}
+    return msgspec.convert(about | fields, TargetListMemberAdded)
+
+
+def _told(workspace: Workspace, published: TargetListPublished, new: bool) -> BuiltList:
+    with unavailable(), workspace.engine.connect() as connection:
+        top = frozen(connection, published.list_id, ["member"], limit=TOP)
+        rules = left_out_by(connection, published.list_id)
+    return BuiltList(
+        list_id=published.list_id, published=published, new=new, top=tuple(row for _, row in top), rules=rules
+    )

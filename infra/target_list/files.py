@@ -1,0 +1,138 @@
+"""A list's members as CSV, NDJSON and Parquet: the same facts in each, the same bytes for the same facts."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from infra.target_list.pull import Pull, Pulled, find
+from infra.workspace import Workspace
+
+Pages = Iterable[list[Pulled]]
+Record = dict[str, Any]
+
+MEDIA_TYPES = {
+    "csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson",
+    "parquet": "application/vnd.apache.parquet",
+}  # fmt: skip
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠")
+"""What makes a spreadsheet calculate a cell instead of showing it."""
+
+ADDRESS = ("address_kind", "address_issuer", "address")
+COLUMNS = (
+    "rank", "customer", "stage", "probability", "value", "currency", "expected_profit", "because", "why",
+    "because_events", "offer", "channel", "basis", "window_from", "window_until",
+)  # fmt: skip
+
+
+def record(one: Pulled, *, addresses: bool) -> Record:
+    """A member as every format tells it, in the order of the columns."""
+    row = one.row
+    found = {name: getattr(row, "profit" if name == "expected_profit" else name) for name in COLUMNS}
+    return found | {name: getattr(one, name) for name in ADDRESS} if addresses else found
+
+
+def ndjson(pages: Pages, *, addresses: bool) -> Iterator[bytes]:
+    """One JSON object a line; nothing is altered."""
+    for page in pages:
+        yield b"".join(msgspec.json.encode(record(one, addresses=addresses)) + b"\n" for one in page)
+
+
+def csv_lines(pages: Pages, *, addresses: bool) -> Iterator[bytes]:
+    """A line of names, then one line a member, safe to open in a spreadsheet.
+
+    Several reasons share a cell, separated by `; `. A phone number has its digits only: a leading `+`
+    would be calculated, and an apostrophe before it breaks diallers.
+    """
+    text = io.StringIO()
+    write = csv.writer(text, lineterminator="\r\n").writerow
+    write([*COLUMNS, *(ADDRESS if addresses else ())])
+    yield _taken(text)
+    for page in pages:
+        for one in page:
+            found = record(one, addresses=addresses)
+            if addresses and one.address_kind == "phone":
+                found["address"] = one.address.removeprefix("+")
+            write([_cell(value) for value in found.values()])
+        yield _taken(text)
+
+
+def parquet(pages: Pages, *, addresses: bool) -> bytes:
+    """One Parquet file, amounts as decimals, reasons as lists."""
+    import pyarrow as pa  # here, because every command would wait for it otherwise
+    from pyarrow import parquet as files
+
+    text, several, at = pa.string(), pa.list_(pa.string()), pa.timestamp("us", tz="UTC")
+    types = {
+        "rank": pa.int64(), "probability": pa.float64(), "value": pa.decimal128(24, 2),
+        "expected_profit": pa.decimal128(26, 4), "because": several, "why": several,
+        "because_events": several, "window_from": at, "window_until": at,
+    }  # fmt: skip
+    names = [*COLUMNS, *(ADDRESS if addresses else ())]
+    schema = pa.schema([(name, types.get(name, text)) for name in names])
+    buffer = io.BytesIO()
+    with files.ParquetWriter(buffer, schema, compression="zstd") as writer:
+        for page in pages:
+            records = [record(one, addresses=addresses) for one in page]
+            writer.write_table(pa.Table.from_pylist(records, schema=schema))
+    return buffer.getvalue()
+
+
+def whole(kind: str, pages: Pages, *, addresses: bool) -> Iterable[bytes]:
+    """The bytes of a format, as they come."""
+    match kind:
+        case "csv":
+            return csv_lines(pages, addresses=addresses)
+        case "ndjson":
+            return ndjson(pages, addresses=addresses)
+    return [parquet(pages, addresses=addresses)]
+
+
+def write_all(workspace: Workspace, list_id: str, folder: Path) -> list[Path]:
+    """A list in every format, without addresses, as it may be pulled now: `<purpose>.csv` and so on."""
+    listed = find(workspace, list_id)
+    pull = Pull(workspace, listed, addresses=False)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for kind in sorted(MEDIA_TYPES):
+        path = folder / f"{listed.published.purpose}.{kind}"
+        with path.open("wb") as file:
+            file.writelines(whole(kind, _members(pull), addresses=False))
+        paths.append(path)
+    return paths
+
+
+def safe(text: str) -> str:
+    """The text with an apostrophe before it where a spreadsheet would take it for a formula."""
+    return "'" + text if text.startswith(FORMULA) or text.lstrip().startswith(FORMULA) else text
+
+
+def _members(pull: Pull) -> Iterator[list[Pulled]]:
+    for page in pull.pages():
+        yield [one for _, one in page]
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case datetime():
+            return value.isoformat().replace("+00:00", "Z")
+        case tuple():
+            return safe("; ".join(value))
+        case int() | float() | Decimal():
+            return str(value)
+    return safe(str(value))
+
+
+def _taken(text: io.StringIO) -> bytes:
+    found = text.getvalue().encode()
+    text.seek(0)
+    text.truncate()
+    return found

@@ -1,0 +1,203 @@
+"""Reading lists, and pulling one: who of its members may be contacted today, and under which address."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from hashlib import sha256
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Connection, Select, select
+
+from events.target_list import TargetListPublished
+from events.vocabulary import Channel
+from infra.database import unavailable
+from infra.identity import families
+from infra.intake import AHEAD
+from infra.personal.opening import ERASED, UNREADABLE, open_identifiers
+from infra.standing import Standing, Standings, reachable
+from infra.target_list.building import frozen, left_out_by
+from infra.workspace import Workspace
+from models.domain.identity import Key
+from models.domain.permission import Permitted, permission
+from models.domain.target_list import ListRow, Part
+from models.errors import Refused
+from models.projections.customer_360 import HeldIdentifier
+from models.tables.lists import target_list
+
+PAGE = 500
+"""Members whose addresses are in memory at once."""
+
+_published = msgspec.json.Decoder(TargetListPublished)
+
+
+class Listed(Struct, frozen=True, kw_only=True):
+    """A published list: its announcement, and when it was built."""
+
+    published: TargetListPublished
+    built_at: datetime
+
+    @property
+    def list_id(self) -> str:
+        """Its id."""
+        return self.published.list_id
+
+
+class Pulled(Struct, frozen=True, kw_only=True):
+    """A member as it is handed out; the address only where it was asked for and can still be read."""
+
+    row: ListRow
+    address_kind: str = ""
+    address_issuer: str = ""
+    address: str = ""
+
+
+def newest(workspace: Workspace, limit: int) -> list[Listed]:
+    """The lists whose events are all recorded, the one built last first."""
+    query = _listed().order_by(target_list.c.built_at.desc(), target_list.c.list_id).limit(limit)
+    with unavailable(), workspace.engine.connect() as connection:
+        return [_as_listed(data, built_at) for data, built_at in connection.execute(query)]
+
+
+def find(workspace: Workspace, list_id: str) -> Listed:
+    """One list. Raises `Refused` (`list.unknown`) where there is none, or it is not wholly recorded yet."""
+    with unavailable(), workspace.engine.connect() as connection:
+        found = connection.execute(_listed().where(target_list.c.list_id == list_id)).one_or_none()
+    if found is None:
+        raise Refused("list.unknown", "no list has this id")
+    data, built_at = found
+    return _as_listed(data, built_at)
+
+
+def rules(workspace: Workspace, list_id: str) -> dict[str, int]:
+    """How many of a list's candidates each rule left out."""
+    with unavailable(), workspace.engine.connect() as connection:
+        return left_out_by(connection, list_id)
+
+
+def left_out(
+    workspace: Workspace, list_id: str, part: Part, *, after: int, limit: int
+) -> list[tuple[int, ListRow]]:
+    """Those of a part who are no members, each with its rule, from a place on."""
+    with unavailable(), workspace.engine.connect() as connection:
+        return frozen(connection, list_id, [part], after=after, limit=limit)
+
+
+class Pull:
+    """A list's members as they may be contacted at the moment of the pull.
+
+    The frozen rows never change; whoever has withdrawn consent since, complains now, can't be reached
+    on the list's channel any more, or has turned out to be another member as well, is left out here.
+    """
+
+    def __init__(self, workspace: Workspace, listed: Listed, *, addresses: bool) -> None:
+        self.listed, self._workspace = listed, workspace
+        self._left_out: set[str] = set()
+        self._keys: dict[str, Key] = {}
+        purpose = listed.published.purpose
+        self._rules = workspace.rules.retention if purpose == "retention" else workspace.rules.win_back
+        self._addresses = addresses
+        with unavailable(), workspace.engine.connect() as connection:
+            self._look(connection.execution_options(isolation_level="REPEATABLE READ"))
+
+    @property
+    def left_out(self) -> int:
+        """How many members are left out of this pull."""
+        return len(self._left_out)
+
+    def tag(self, *said: object) -> str:
+        """What the bytes of an answer depend on: the frozen list, who is left out, which addresses."""
+        parts = [self.listed.published.sha256, *map(str, said), *sorted(self._left_out)]
+        parts += ["\x1e".join((one, *key)) for one, key in sorted(self._keys.items())]
+        return sha256("\x1f".join(parts).encode()).hexdigest()[:32]
+
+    def pages(self, after: int = 0) -> Iterator[list[tuple[int, Pulled]]]:
+        """The members from a place on, by rank; each page opens its own addresses."""
+        while True:
+            with unavailable(), self._workspace.engine.connect() as connection:
+                page = frozen(connection, self.listed.list_id, ["member"], after=after, limit=PAGE)
+                if not page:
+                    return
+                after = page[-1][0]
+                kept = [(place, row) for place, row in page if row.customer not in self._left_out]
+                opened = self._opened(connection, kept)
+            yield opened  # outside: a slow reader must not hold a connection
+
+    def page(self, after: int, limit: int) -> list[tuple[int, Pulled]]:
+        """At most this many members from a place on."""
+        found: list[tuple[int, Pulled]] = []
+        for page in self.pages(after):
+            found += page
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    def _look(self, connection: Connection) -> None:
+        """Ask of every member how they stand. Senders' clocks may run ahead: their no counts at once."""
+        now = self._workspace.clock.now() + AHEAD
+        standings = Standings(connection, self._workspace.rules, self._workspace.settings.zone)
+        taken: set[str] = set()
+        suppressed = standings.suppressed()
+        after = 0
+        while page := frozen(connection, self.listed.list_id, ["member"], after=after, limit=PAGE):
+            after = page[-1][0]
+            survivors = families.survivors(connection, [row.customer for _, row in page])
+            now_are = {survivors.get(row.customer, row.customer) for _, row in page}
+            stand = {one.customer: one for chunk in standings.at(now, now_are) for one in chunk}
+            complaints = standings.complaints(stand.values())
+            for _, row in page:
+                who = survivors.get(row.customer, row.customer)
+                if who in taken or who not in stand or not self._may(row, stand[who], complaints, suppressed):
+                    self._left_out.add(row.customer)
+                    continue
+                taken.add(who)
+                if self._addresses and (key := _address(row, stand[who], self._workspace.rules.reach)):
+                    self._keys[row.customer] = key
+
+    def _may(
+        self, row: ListRow, one: Standing, complaints: frozenset[str], suppressed: frozenset[Key]
+    ) -> bool:
+        purpose, settings = self.listed.published.purpose, self._rules
+        channels = (row.channel,) if row.channel else ()
+        reach = self._workspace.rules.reach
+        asked = permission(
+            reachable(one, complaints, suppressed), purpose, channels, settings.legal_basis, reach
+        )
+        return isinstance(asked, Permitted)
+
+    def _opened(
+        self, connection: Connection, page: Sequence[tuple[int, ListRow]]
+    ) -> list[tuple[int, Pulled]]:
+        keys = {row.customer: self._keys[row.customer] for _, row in page if row.customer in self._keys}
+        values = open_identifiers(connection, self._workspace.vault, list(keys.values()))
+        return [(place, _pulled(row, keys.get(row.customer), values)) for place, row in page]
+
+
+def _pulled(row: ListRow, key: Key | None, values: Mapping[Key, str]) -> Pulled:
+    value = values.get(key, ERASED) if key else ERASED
+    if key is None or value in (ERASED, UNREADABLE):
+        return Pulled(row=row)
+    return Pulled(row=row, address_kind=key[0], address_issuer=key[1], address=value)
+
+
+def _address(row: ListRow, one: Standing, reach: Mapping[Channel, tuple[str, ...]]) -> Key | None:
+    """The identifier for the member's channel: of the first kind there is, the one seen first most lately."""
+    held = sorted(one.view.identifiers, key=lambda found: (found.since, found.hash), reverse=True)
+    for kind in reach.get(row.channel, ()) if row.channel else ():
+        for found in held:
+            if not found.blocked and _is_of(found, kind):
+                return (found.kind, found.issuer, found.hash)
+    return None
+
+
+def _is_of(found: HeldIdentifier, kind: str) -> bool:
+    return found.facets.get("line") == "mobile" if kind == "mobile" else found.kind == kind
+
+
+def _listed() -> Select[bytes, datetime]:
+    return select(target_list.c.published, target_list.c.built_at).where(
+        target_list.c.recorded_at.is_not(None)
+    )
+
+
+def _as_listed(data: bytes, built_at: datetime) -> Listed:
+    return Listed(published=_published.decode(data), built_at=built_at)
