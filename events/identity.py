@@ -107,3 +107,16 @@ class PersonVerified(Event):
     passed: bool
     channel: Channel = "unknown"
     expires_at: Moment | None = None
+
+
+@event("identity.unreachable", door="facts", by="whoever carries the messages: a bounce, a number nobody has")
+class IdentifierUnreachable(Event):
+    """What was sent to these identifiers on this channel did not arrive, and why.
+
+    `permanent`: it never will, so lists leave the channel out until something gets through again or comes
+    from there. Otherwise it may arrive the next time.
+    """
+
+    channel: Channel
+    why: Code
+    permanent: bool

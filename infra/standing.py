@@ -20,6 +20,7 @@ from models.domain.lifecycle import Lifecycle
 from models.domain.ownership import TELLING
 from models.domain.permission import Reachable
 from models.domain.rules import Rules
+from models.projections import reachability
 from models.projections.customer_360 import Customer360, Customer360Row, HeldIdentifier
 from models.projections.lifecycle import LifecycleView
 from models.projections.projection import Projection, play
@@ -135,15 +136,20 @@ class Standings:
 
     def complaints(self, standings: Iterable[Standing]) -> frozenset[str]:
         """Which of their open cases are complaints."""
-        streams = [f"case-{case}" for one in standings for case in one.view.open_cases]
-        opened = {event.WIRE for event in (CaseOpened, CaseImported)}
-        found: set[str] = set()
-        for start in range(0, len(streams), CHUNK):
-            part = streams[start : start + CHUNK]
-            for one in read(self._connection, journal.c.stream.in_(part), journal.c.type.in_(opened)):
-                if one.event.kind == "complaint":
-                    found.add(one.event.case_id)
-        return frozenset(found)
+        return complaints_among(self._connection, [case for one in standings for case in one.view.open_cases])
+
+
+def complaints_among(connection: Connection, cases: Sequence[str]) -> frozenset[str]:
+    """Which of these cases are complaints."""
+    streams = [f"case-{case}" for case in cases]
+    opened = {event.WIRE for event in (CaseOpened, CaseImported)}
+    found: set[str] = set()
+    for start in range(0, len(streams), CHUNK):
+        part = streams[start : start + CHUNK]
+        for one in read(connection, journal.c.stream.in_(part), journal.c.type.in_(opened)):
+            if one.event.kind == "complaint":
+                found.add(one.event.case_id)
+    return frozenset(found)
 
 
 def suppressed_among(connection: Connection, held: Collection[HeldIdentifier], moment: datetime) -> bool:
@@ -153,14 +159,9 @@ def suppressed_among(connection: Connection, held: Collection[HeldIdentifier], m
 
 
 def reachable(one: Standing, complaints: Collection[str], suppressed: Collection[Key]) -> Reachable:
-    """What decides whether this customer may be contacted; a blocked identifier reaches nobody for sure."""
-    held = [identifier for identifier in one.view.identifiers if not identifier.blocked]
-    kinds: set[str] = {identifier.kind for identifier in held}
-    if any(identifier.facets.get("line") == "mobile" for identifier in held):
-        kinds.add("mobile")
-    return Reachable(
-        kinds=frozenset(kinds), consents=tuple(one.view.consents.values()),
-        suppressed=any((i.kind, i.issuer, i.hash) in suppressed for i in one.view.identifiers),
+    """What decides whether this customer may be contacted."""
+    return reachability.reachable(
+        one.view, suppressed=any(held.key in suppressed for held in one.view.identifiers),
         open_complaint=not one.view.open_cases.keys().isdisjoint(complaints),
     )  # fmt: skip
 

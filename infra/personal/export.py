@@ -29,12 +29,12 @@ def export(workspace: Workspace, views: Views, one: str) -> Iterator[bytes]:
         assert view is not None, "the caller knows the customer"
         row = view.rows["customer_360"].get(one)
         held = row.identifiers if row else ()
-        values = open_identifiers(connection, workspace.vault, [(i.kind, i.issuer, i.hash) for i in held])
+        values = open_identifiers(connection, workspace.vault, [i.key for i in held])
     identifiers = [
         {
             "kind": i.kind,
             "issuer": i.issuer,
-            "value": values.get((i.kind, i.issuer, i.hash)),
+            "value": values.get(i.key),
             "since": i.since,
         }
         for i in held

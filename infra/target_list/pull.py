@@ -21,7 +21,7 @@ from models.domain.identity import Key
 from models.domain.permission import Permitted, permission
 from models.domain.target_list import ListRow, Part
 from models.errors import Refused
-from models.projections.customer_360 import HeldIdentifier
+from models.projections.reachability import addresses
 from models.tables.lists import target_list
 
 PAGE = 500
@@ -180,17 +180,9 @@ def _pulled(row: ListRow, key: Key | None, values: Mapping[Key, str]) -> Pulled:
 
 
 def _address(row: ListRow, one: Standing, reach: Mapping[Channel, tuple[str, ...]]) -> Key | None:
-    """The identifier for the member's channel: of the first kind there is, the one seen first most lately."""
-    held = sorted(one.view.identifiers, key=lambda found: (found.since, found.hash), reverse=True)
-    for kind in reach.get(row.channel, ()) if row.channel else ():
-        for found in held:
-            if not found.blocked and _is_of(found, kind):
-                return (found.kind, found.issuer, found.hash)
-    return None
-
-
-def _is_of(found: HeldIdentifier, kind: str) -> bool:
-    return found.facets.get("line") == "mobile" if kind == "mobile" else found.kind == kind
+    """The identifier for the member's channel."""
+    found = addresses(one.view, row.channel, reach.get(row.channel, ())) if row.channel else iter(())
+    return next((held.key for held in found), None)
 
 
 def _listed() -> Select[bytes, datetime]:

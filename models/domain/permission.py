@@ -29,6 +29,8 @@ class Reachable(Struct, frozen=True, kw_only=True):
     kinds: frozenset[str] = frozenset()
     consents: tuple[Consent, ...] = ()
     open_complaint: bool = False
+    left_on: Mapping[Channel, frozenset[str]] = {}
+    """The kinds left on a channel, where some identifiers are known never to be reached on it."""
     suppressed: bool = False
     """Known by something of a person who asked to be forgotten: only their own new word allows contact."""
 
@@ -49,8 +51,8 @@ def permission(
     `open_complaint`: a complaint is answered before anything is offered. `consent_withdrawn`: a
     withdrawal that covers channel and purpose is stricter than any consent and any legal basis.
     `suppressed`: whoever was known by this asked to be forgotten, and has said nothing new.
-    `not_reachable`: there is a channel we may use, but no identifier for it. `no_legal_basis`: no
-    consent is on record and no legal basis is set; no word of the customer is not a yes.
+    `not_reachable`: there is a channel we may use, but no identifier for it, or none that gets through.
+    `no_legal_basis`: no consent is on record and no legal basis is set; no word of the customer is not a yes.
     """
     if customer.open_complaint:
         return "open_complaint"
@@ -66,7 +68,7 @@ def permission(
         if not basis:
             continue
         allowed = True
-        if customer.kinds.intersection(reach.get(channel, ())):
+        if customer.left_on.get(channel, customer.kinds).intersection(reach.get(channel, ())):
             return Permitted(channel, basis)
     if withdrawn:
         return "consent_withdrawn"

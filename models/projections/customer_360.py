@@ -13,7 +13,7 @@ from events.contact import ContactEnded, ContactStarted, ContactWrappedUp
 from events.customer import CustomerErased
 from events.envelope import Envelope, Event
 from events.holding import HoldingChanged, HoldingEnded, HoldingStarted, PurchaseRecorded, PurchaseReturned
-from events.identity import CustomersMerged, IdentifierBlocked, IdentifierLinked
+from events.identity import CustomersMerged, IdentifierBlocked, IdentifierLinked, IdentifierUnreachable
 from events.opportunity import (
     OpportunityCaptured,
     OpportunityImported,
@@ -25,7 +25,7 @@ from events.opportunity import (
 from events.prediction import ChurnScored
 from events.touch import TouchRecorded
 from models.domain.contact import converses, is_contact
-from models.projections import consent
+from models.projections import consent, reachability
 from models.projections.customer_360_row import (
     ConsentState,
     Contact,
@@ -91,7 +91,7 @@ def _with_identifier(row: Customer360Row, envelope: Envelope, *, blocked: bool) 
             row  # of the same instant; what was linked before somebody was forgotten is forgotten with them
         )
     ref = envelope.event.identifier
-    held = {(one.kind, one.issuer, one.hash): one for one in row.identifiers}
+    held = {one.key: one for one in row.identifiers}
     was = held.get(ref.key) or HeldIdentifier(
         kind=ref.kind, issuer=ref.issuer, hash=ref.hash, facets=ref.facets, since=envelope.occurred_at
     )
@@ -145,11 +145,12 @@ def _holding_ended(row: Customer360Row, envelope: Envelope) -> Customer360Row:
 
 def _erased(row: Customer360Row, envelope: Envelope) -> Customer360Row:
     """Nothing leads to them any more; what happened stays, as somebody's."""
-    return msgspec.structs.replace(row, identifiers=(), erased_at=envelope.occurred_at)
+    return msgspec.structs.replace(row, identifiers=(), unreachable=(), erased_at=envelope.occurred_at)
 
 
 def _touched(row: Customer360Row, envelope: Envelope) -> Customer360Row:
     touch = envelope.event
+    row = reachability.touched(row, envelope)
     if not is_contact(touch):
         return row
     contact = Contact(
@@ -243,10 +244,18 @@ def _without(mapping: dict[str, T], key: str) -> dict[str, T]:
     return {one: value for one, value in mapping.items() if one != key}
 
 
-_ABOUT_RECORDS = (IdentifierLinked, IdentifierBlocked, CustomersMerged, CustomerErased, ChurnScored)
+_ABOUT_RECORDS = (
+    IdentifierLinked,
+    IdentifierBlocked,
+    IdentifierUnreachable,
+    CustomersMerged,
+    CustomerErased,
+    ChurnScored,
+)
 _STEPS: dict[type[Event], Callable[[Customer360Row, Envelope], Customer360Row]] = {
     IdentifierLinked: _linked,
     IdentifierBlocked: _blocked,
+    IdentifierUnreachable: reachability.failed,
     CustomersMerged: consent.merged,
     CustomerErased: _erased,
     PurchaseRecorded: _bought,

@@ -6,7 +6,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from events.prediction import ScoreReason
-from events.vocabulary import IdentifierKind
+from events.vocabulary import Channel, IdentifierKind
 
 
 class HeldIdentifier(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -18,6 +18,29 @@ class HeldIdentifier(Struct, frozen=True, kw_only=True, omit_defaults=True):
     issuer: str = ""
     blocked: bool = False
     facets: dict[str, str] = {}
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Which identifier it is."""
+        return (self.kind, self.issuer, self.hash)
+
+
+class Unreachable(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An identifier to which something did not arrive on a channel; `permanent`: nothing ever will."""
+
+    kind: IdentifierKind
+    hash: str
+    channel: Channel
+    why: str
+    since: datetime
+    event_id: str
+    issuer: str = ""
+    permanent: bool = False
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Which identifier it is."""
+        return (self.kind, self.issuer, self.hash)
 
 
 class Value(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -94,6 +117,7 @@ class Customer360Row(Struct, frozen=True, kw_only=True, omit_defaults=True):
     first_at: datetime | None = None
     last_at: datetime | None = None
     identifiers: tuple[HeldIdentifier, ...] = ()
+    unreachable: tuple[Unreachable, ...] = ()
     value: dict[str, Value] = {}
     holdings: dict[str, Holding] = {}
     consents: dict[str, ConsentState] = {}

@@ -10,25 +10,20 @@ from events.envelope import IdentifierRef
 from events.vocabulary import Channel, IdentifierKind, Purpose
 from infra.consent.unsubscribing import Unsubscribing
 from infra.database import unavailable
-from infra.standing import suppressed_among
+from infra.standing import complaints_among, suppressed_among
 from infra.views import Views
 from infra.workspace import Workspace
-from models.domain.permission import Permitted, Reachable, covers, permission
+from models.domain.permission import Permitted, covers, permission
 from models.domain.rules import ListRules, Rules
 from models.errors import Refused
-from models.projections.customer_360_row import Customer360Row, HeldIdentifier
+from models.projections.customer_360_row import Customer360Row
+from models.projections.reachability import addresses, reachable
 from services.api.customer import UNKNOWN
 from services.api.customer_answer import row_of
 from services.api.customer_parts import ConsentPart
 from services.api.opportunity_body import Asked, Name
 from services.api.parameters import CustomerId, Moment
 from services.api.problems import Absorbed, described
-
-KINDS: dict[str, tuple[IdentifierKind, ...]] = {
-    "email": ("email",), "sms": ("phone",), "voice": ("phone",), "im": ("openid",), "app": ("device", "account"),
-    "post": ("account",),
-}  # fmt: skip
-"""By which identifier a channel reaches somebody, the first that they have."""
 
 At = Annotated[
     Moment | None,
@@ -111,14 +106,12 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
         moment = at or workspace.clock.now()
         row = view_of(str(customer_id), moment, at)
         rules = _rules(workspace.rules, purpose)
-        held = [one for one in row.identifiers if not one.blocked]
         with unavailable(), workspace.engine.connect() as connection:
-            suppressed = suppressed_among(connection, held, moment)
-        reachable = Reachable(
-            kinds=_kinds(held), consents=tuple(row.consents.values()), suppressed=suppressed
-        )
+            suppressed = suppressed_among(connection, row.identifiers, moment)
+            complaints = complaints_among(connection, list(row.open_cases))
+        stands = reachable(row, suppressed=suppressed, open_complaint=bool(complaints))
         legal = rules.legal_basis if rules else {}
-        found = permission(reachable, purpose, (channel,), legal, workspace.rules.reach)
+        found = permission(stands, purpose, (channel,), legal, workspace.rules.reach)
         words = [one for one in row.consents.values() if covers(one, channel, purpose)]
         allowed = isinstance(found, Permitted)
         by_consent = isinstance(found, Permitted) and found.basis in {one.event_id for one in words}
@@ -133,7 +126,8 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
     def make_token(customer_id: CustomerId, body: TokenBody) -> TokenAnswer:
         """A token for a message to this customer: whoever follows it says no, on this channel for this purpose."""
         row = view_of(str(customer_id), workspace.clock.now(), None)
-        held = _addressed(row, body.channel)
+        kinds = workspace.rules.reach.get(body.channel) or get_args(IdentifierKind)
+        held = next(addresses(row, body.channel, kinds), None)
         if held is None:
             raise Refused(
                 "customer.not_reachable", f"this customer has nothing to be reached by on {body.channel}"
@@ -143,21 +137,6 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
         return TokenAnswer(token=token, path=f"/v1/unsubscribe/{token}")
 
     return routes
-
-
-def _addressed(row: Customer360Row, channel: str) -> HeldIdentifier | None:
-    for kind in KINDS.get(channel, get_args(IdentifierKind)):
-        for one in row.identifiers:
-            if one.kind == kind and not one.blocked:
-                return one
-    return None
-
-
-def _kinds(held: list[HeldIdentifier]) -> frozenset[str]:
-    kinds = {one.kind for one in held}
-    return frozenset(
-        kinds | ({"mobile"} if any(one.facets.get("line") == "mobile" for one in held) else set())
-    )
 
 
 def _rules(rules: Rules, purpose: str) -> ListRules | None:

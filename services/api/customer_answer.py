@@ -26,6 +26,7 @@ from services.api.customer_parts import (
     OpportunityPart,
     PredictionsPart,
     StagePart,
+    UnreachablePart,
     ValuePart,
 )
 
@@ -47,10 +48,12 @@ def answer(
         identity=IdentityPart(
             first_at=row.first_at, last_at=row.last_at, absorbed=view.absorbed,
             identifiers=[
-                IdentifierPart.model_validate(one).model_copy(
-                    update={"value": values.get((one.kind, one.issuer, one.hash))}
-                )
+                IdentifierPart.model_validate(one).model_copy(update={"value": values.get(one.key)})
                 for one in row.identifiers
+            ],
+            unreachable=[
+                UnreachablePart.model_validate(one).model_copy(update={"value": values.get(one.key)})
+                for one in row.unreachable
             ],
         ),
         lifecycle=_lifecycle(view.rows["lifecycle"].get(view.customer)),
@@ -127,4 +130,4 @@ def _churn(foretold: Foretold | None) -> ChurnPart | None:
 
 def keys_of(row: Customer360Row) -> Sequence[Key]:
     """The identifiers whose values a reader is about to see; the limits of a customer keep them to a page."""
-    return [(one.kind, one.issuer, one.hash) for one in row.identifiers]
+    return [one.key for one in row.identifiers] + [one.key for one in row.unreachable]

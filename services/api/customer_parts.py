@@ -15,6 +15,7 @@ EXAMPLE: Any = {
         "first_at": "2025-11-20T10:00:00Z", "last_at": "2026-03-02T14:02:11Z", "absorbed": [],
         "identifiers": [{"kind": "phone", "issuer": "", "value": "+14155552671", "blocked": False,
                          "since": "2025-11-20T10:00:00Z", "facets": {"country": "US", "line": "fixed"}}],
+        "unreachable": [],
     },
     "lifecycle": {
         "stage": "developing", "since": "2026-01-11T00:00:00Z", "rule": "first_days",
@@ -53,6 +54,19 @@ class IdentifierPart(Part):
     facets: dict[str, str]
 
 
+class UnreachablePart(Part):
+    """What was sent to an identifier on a channel did not arrive."""
+
+    kind: str
+    issuer: str
+    value: str | None = None
+    channel: str
+    why: str
+    since: datetime
+    permanent: bool = Field(description="It never will, until something comes from there or gets through.")
+    event_id: str
+
+
 class IdentityPart(Part):
     """Who the customer is, and how long we have known them."""
 
@@ -60,6 +74,7 @@ class IdentityPart(Part):
     last_at: datetime | None
     absorbed: tuple[str, ...] = Field(description="Ids of customers who turned out to be this one.")
     identifiers: list[IdentifierPart]
+    unreachable: list[UnreachablePart]
 
 
 class StagePart(Part):

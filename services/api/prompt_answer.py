@@ -139,9 +139,7 @@ def _contact(one: Conversation) -> Contact:
 def _recognised(row: Customer360Row, known: Known) -> RecognisedPart:
     """The contact's strongest identifier that still says who somebody is."""
     assert known.recognised_by is not None
-    held: dict[tuple[str, str, str], HeldIdentifier] = {
-        (one.kind, one.issuer, one.hash): one for one in row.identifiers
-    }
+    held: dict[tuple[str, str, str], HeldIdentifier] = {one.key: one for one in row.identifiers}
     named = [ref for ref in known.recognised_by.identifiers if ref.key in held and not held[ref.key].blocked]
     by = named[0] if named else None
     proof = known.verified.proof

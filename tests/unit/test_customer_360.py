@@ -8,18 +8,21 @@ from events.consent import ConsentGranted, ConsentWithdrawn
 from events.contact import ContactEnded, ContactStarted, ContactWrappedUp
 from events.envelope import IdentifierRef
 from events.holding import HoldingChanged, HoldingEnded, HoldingStarted, PurchaseRecorded, PurchaseReturned
-from events.identity import IdentifierBlocked, IdentifierLinked
+from events.identity import IdentifierBlocked, IdentifierLinked, IdentifierUnreachable
 from events.opportunity import OpportunityCaptured, OpportunityImported, OpportunityStaged, OpportunityWon
 from events.prediction import ChurnScored, ScoreReason
 from events.touch import TouchRecorded
 from models.projections.customer_360 import ConsentState, Contact, Customer360, Holding, Value
 from models.projections.projection import play
+from models.projections.reachability import addresses, reachable
 from tests.support.spec import happened
 
 VIEW = Customer360("UTC")
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
 PHONE = IdentifierRef(kind="phone", hash="p", facets={"country": "CN", "zone": "Asia/Shanghai"})
 MAIL = IdentifierRef(kind="email", hash="m")
+SECOND = IdentifierRef(kind="email", hash="m2")
+MOBILE = IdentifierRef(kind="phone", hash="q", facets={"line": "mobile"})
 
 
 def at(hour, minute=0, day=0):
@@ -195,3 +198,54 @@ def test_a_blocked_identifier_is_marked():
     blocked = IdentifierBlocked(key="p", identifier=PHONE, why="shared_by_many")
     row = seen((at(9), linked(PHONE)), (at(9), linked(MAIL)), (at(9), linked(PHONE)), (at(10), blocked))
     assert [(one.hash, one.blocked) for one in row.identifiers] == [("p", True), ("m", False)]
+
+
+def bounced(*, permanent=True, channel="email", why="bounced"):
+    return IdentifierUnreachable(channel=channel, why=why, permanent=permanent)
+
+
+def told(*parts):
+    """The row after (when, event, identifiers) in order."""
+    history = [happened(event, when, customer="c", identifiers=refs) for when, event, refs in parts]
+    return play(VIEW, history, "c")["c"]
+
+
+def test_an_address_that_bounced_is_no_way_and_the_next_one_is_taken():
+    known = ((at(1), linked(SECOND), ()), (at(2), linked(MAIL), ()))
+    assert [one.hash for one in addresses(told(*known), "email", ("email",))] == ["m", "m2"]
+    row = told(*known, (at(3), bounced(), (MAIL,)))
+    [lost] = row.unreachable
+    assert (lost.key, lost.channel, lost.why, lost.permanent, lost.since) == (
+        MAIL.key, "email", "bounced", True, at(3),
+    )  # fmt: skip
+    assert [one.hash for one in addresses(row, "email", ("email",))] == ["m2"]
+    assert reachable(row, suppressed=False, open_complaint=False).left_on == {"email": frozenset({"email"})}
+    both = told(*known, (at(3), bounced(), (MAIL, SECOND)))
+    assert reachable(both, suppressed=False, open_complaint=False).left_on == {"email": frozenset()}
+
+
+def test_a_full_mailbox_is_shown_and_still_written_to_and_does_not_undo_a_dead_one():
+    row = told((at(1), linked(MAIL), ()), (at(2), bounced(permanent=False, why="blocked"), (MAIL,)))
+    assert [one.why for one in row.unreachable] == ["blocked"]
+    assert [one.hash for one in addresses(row, "email", ("email",))] == ["m"]
+    dead = told(
+        (at(1), linked(MAIL), ()), (at(2), bounced(), (MAIL,)), (at(3), bounced(permanent=False), (MAIL,))
+    )
+    assert [(one.permanent, one.since) for one in dead.unreachable] == [(True, at(2))]
+
+
+def test_whatever_comes_from_an_address_or_is_delivered_there_shows_that_it_works():
+    lost = ((at(1), linked(MAIL), ()), (at(2), bounced(), (MAIL,)))
+    written = TouchRecorded(channel="email", direction="inbound", text="hello")
+    delivered = TouchRecorded(channel="email", direction="outbound", attributes={"delivery": "delivered"})
+    sent = TouchRecorded(channel="email", direction="outbound", attributes={"delivery": "bounced"})
+    assert not told(*lost, (at(3), written, (MAIL,))).unreachable
+    assert not told(*lost, (at(3), delivered, (MAIL,))).unreachable
+    for other in ((at(3), sent, (MAIL,)), (at(3), written, (SECOND,)), (at(1, 30), written, (MAIL,))):
+        assert told(*sorted((*lost, other), key=lambda part: part[0])).unreachable
+
+
+def test_a_number_without_text_messages_can_still_be_called():
+    row = told((at(1), linked(MOBILE), ()), (at(2), bounced(channel="sms", why="landline"), (MOBILE,)))
+    assert list(addresses(row, "sms", ("mobile",))) == []
+    assert [one.hash for one in addresses(row, "voice", ("phone",))] == ["q"]

@@ -98,6 +98,14 @@ def test_an_allowed_channel_without_an_identifier_for_it_reaches_nobody():
     assert asked(kinds=("account",), basis={"email": "contract"}) == "not_reachable"
 
 
+def test_an_address_where_nothing_arrives_reaches_nobody_on_that_channel_alone():
+    both = {"email": "contract", "sms": "contract"}
+    dead = {"email": frozenset({"phone", "mobile"})}
+    assert asked(basis=both, left_on=dead) == Permitted("sms", "contract")
+    assert asked(basis={"email": "contract"}, left_on=dead) == "not_reachable"
+    assert asked(basis=both, left_on={"email": frozenset({"email"})}) == Permitted("email", "contract")
+
+
 def test_a_text_message_needs_a_mobile_line():
     assert asked(kinds=("phone",), basis={"sms": "contract"}) == "not_reachable"
 

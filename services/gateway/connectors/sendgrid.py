@@ -30,6 +30,8 @@ SIGNATURE, TIMESTAMP = "x-twilio-email-event-webhook-signature", "x-twilio-email
 GONE_OUT = {"delivered": "delivered", "dropped": "dropped", "bounce": "bounced", "blocked": "blocked"}
 READ = frozenset({"open", "click", "group_resubscribe"})
 """Acts of the reader; that they see a mail asks for no answer, so it is no contact."""
+NO_ADDRESS = ("bounced address", "invalid")
+"""How the reason begins why a mail was not even tried: the address bounced before, or is none."""
 REFUSALS = {"unsubscribe": "unsubscribe", "group_unsubscribe": "unsubscribe", "spamreport": "spam_report"}
 
 
@@ -76,8 +78,8 @@ def parse(one: Part, instance: Instance) -> Sequence[Told]:
         return []
     people = email(needed(found, "email"))
 
-    def say(type: str, **data: Any) -> list[Told]:
-        return [Told(type=type, data=data, occurred_at=at, identifiers=people)]
+    def say(type: str, step: str = "", **data: Any) -> list[Told]:
+        return [Told(type=type, data=data, occurred_at=at, identifiers=people, step=step)]
 
     if event in REFUSALS:
         group = text(found, "asm_group_id")
@@ -88,7 +90,12 @@ def parse(one: Part, instance: Instance) -> Sequence[Told]:
         return say("touch.recorded", channel="email", direction="unknown", attributes={"event": event})
     blocked = event == "bounce" and text(found, "type") == "blocked"  # for now; the address is good
     attributes = {"delivery": GONE_OUT["blocked" if blocked else event], **_status(found)}
-    return say("touch.recorded", channel="email", direction="outbound", attributes=attributes)
+    touch = say("touch.recorded", channel="email", direction="outbound", attributes=attributes)
+    never = event == "bounce" or text(found, "reason").lower().startswith(NO_ADDRESS)
+    if event == "delivered" or not (never or blocked):
+        return touch
+    why = attributes["delivery"]
+    return touch + say("identity.unreachable", "unreachable", channel="email", why=why, permanent=not blocked)
 
 
 def _key(raw: bytes) -> Sequence[str]:

@@ -13,6 +13,11 @@ STOP = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "RE
 TOLD = {"sent": "sent", "undelivered": "bounced", "failed": "bounced"}
 """A message is one touch when it is sent; that it arrived, or was read, is no further one."""
 
+UNREACHABLE = {"30003": False, "30005": True, "30006": True, "21211": True, "21614": True}
+"""Errors that tell of the number, and whether it will never do: switched off; unknown; a landline; none; no mobile."""
+
+OPTED_OUT = "21610"
+
 COMING = frozenset({"received", "receiving"})
 
 
@@ -37,8 +42,10 @@ def tell(fields: Row, instance: Instance) -> Sequence[Told]:
     if not coming:
         if status not in TOLD:
             return []
-        touch["attributes"] = {"delivery": TOLD[status], **_error(fields)}
-        return [Told(type="touch.recorded", data=touch, identifiers=customer)]
+        error = _error(fields)
+        touch["attributes"] = {"delivery": TOLD[status], **({"error": error} if error else {})}
+        sent = Told(type="touch.recorded", data=touch, identifiers=customer)
+        return [sent, *_told_by(error, fields, touch["channel"], customer)]
     if body := text(fields, "Body"):
         touch["text"] = body
     events = [Told(type="touch.recorded", data=touch, identifiers=customer)]
@@ -56,6 +63,17 @@ def _status(fields: Row) -> str:
     return text(fields, "MessageStatus") or text(fields, "SmsStatus")
 
 
-def _error(fields: Row) -> dict[str, str]:
+def _error(fields: Row) -> str:
     code = text(fields, "ErrorCode")
-    return {"error": code} if code.isdigit() else {}
+    return code if code.isdigit() else ""
+
+
+def _told_by(error: str, fields: Row, channel: str, customer: Sequence[dict[str, str]]) -> list[Told]:
+    """What an error says of the customer, beside that this message did not arrive."""
+    if error == OPTED_OUT:
+        refusal = {"channel": channel, "basis": "opt_out", "proof": _sid(fields)}
+        return [Told(type="consent.withdrawn", data=refusal, identifiers=customer, step="stop")]
+    if error in UNREACHABLE:
+        lost = {"channel": channel, "why": f"twilio-{error}", "permanent": UNREACHABLE[error]}
+        return [Told(type="identity.unreachable", data=lost, identifiers=customer, step="unreachable")]
+    return []

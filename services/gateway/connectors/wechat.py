@@ -29,6 +29,7 @@ from services.gateway.connectors.replay import too_old
 from services.gateway.connectors.wechat_xml import body, query
 
 KINDS = frozenset({"text", "image", "voice", "video", "shortvideo", "location", "link", "file"})
+BLOCKED = "failed:user block"
 ACTS = frozenset({"subscribe", "scan", "click", "view"})
 """What a person does in the app without saying anything: a touch, and no contact."""
 
@@ -82,8 +83,8 @@ def parse(one: Part, instance: Instance) -> Sequence[Told]:
     people = openid(f"wechat:{instance.name}", needed(found, "FromUserName"))
     at = epoch(needed(found, "CreateTime"), "CreateTime")
 
-    def say(type: str, **data: Any) -> list[Told]:
-        return [Told(type=type, data=data, occurred_at=at, identifiers=people)]
+    def say(type: str, step: str = "", **data: Any) -> list[Told]:
+        return [Told(type=type, data=data, occurred_at=at, identifiers=people, step=step)]
 
     if kind in KINDS:
         day = at.astimezone(ZoneInfo(instance.options.zone)).date().isoformat()
@@ -105,7 +106,12 @@ def parse(one: Part, instance: Instance) -> Sequence[Told]:
         return say("touch.recorded", channel="app", direction="unknown", attributes=attributes)
     if event == "templatesendjobfinish" and text(found, "Status") != "success":
         attributes = {"delivery": "bounced"}
-        return say("touch.recorded", channel="im", direction="outbound", attributes=attributes)
+        touch = say("touch.recorded", channel="im", direction="outbound", attributes=attributes)
+        if text(found, "Status") != BLOCKED:
+            return touch
+        return touch + say(
+            "identity.unreachable", "unreachable", channel="im", why="blocked_by_them", permanent=True
+        )
     return []
 
 
