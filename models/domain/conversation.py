@@ -110,6 +110,7 @@ class _Teller:
         self.said: dict[str, object] = {}
         self.first: datetime | None = None
         self.ended_at: datetime | None = None
+        self.ringing: Part | None = None
         self.messages = 0
 
     @property
@@ -125,7 +126,7 @@ class _Teller:
             case "queued":
                 self._begin(part, queued=True)
             case "rang":
-                self._last(part, ring=self._now(part).ring + (part.ring or 0.0))
+                self._ring(part)
             case "answered":
                 self._answer(part)
             case "held":
@@ -175,13 +176,34 @@ class _Teller:
             self._end(part, "transferred")
         self.legs.append(Leg(began_at=part.at, queue=part.queue, queued=queued))
 
+    def _ring(self, part: Part) -> None:
+        """Told with its seconds, it has rung; without, it begins to, until an answer, another ring or the leg's end."""
+        now = self._now(part)
+        if part.ring is not None:
+            self._last(part, ring=now.ring + part.ring)
+            return
+        self._rung(part)
+        self.ringing = part
+
+    def _rung(self, part: Part) -> None:
+        """What has rung until now belongs to a leg that waits for its answer."""
+        if self.ringing and self.goes_on and self.legs[-1].answered_at is None:
+            rang = self.legs[-1].ring + _between(self.ringing.at, part.at)
+            self.legs[-1] = msgspec.structs.replace(self.legs[-1], ring=rang)
+        self.ringing = None
+
     def _answer(self, part: Part) -> None:
         now = self._now(part)
         if now.answered_at is not None:  # another agent took over without a word of a transfer
             if now.agent == part.agent and now.bot == part.bot:
                 return
-            self._end(part, "transferred")
-            now = self._now(part)
+            rang = self.ringing if self.ringing and self.ringing.agent in ("", part.agent) else None
+            begun = rang.at if rang else part.at
+            self._end(msgspec.structs.replace(part, at=begun), "transferred")
+            self.legs.append(Leg(began_at=begun))
+            self.ringing = rang
+        self._rung(part)
+        now = self._now(part)
         waited = part.wait
         if waited is None:
             waited = _between(now.began_at, part.at) if now.queued else now.ring
@@ -191,6 +213,7 @@ class _Teller:
     def _end(self, part: Part, how: str) -> None:
         if not self.legs or self.legs[-1].ended:
             return
+        self._rung(part)
         now = self.legs[-1]
         said: dict[str, object] = {"ended_at": part.at, "ended": how}
         if now.answered_at is None:

@@ -38,6 +38,7 @@ TAKEN, TURNED_AWAY = {200, 204}, {400, 401, 403, 404, 413, 415}
 VERDICTS = ("accepted", "duplicate", "refused", "quarantined")
 ANSWERING = ("gateway", "segment", "cloudevents")
 """Doors whose samples are all good, and whose answers say what was accepted."""
+COUNTED = ("touchstone_received_total", "touchstone_verdicts_total")
 WAYS = "ways"
 DOORS = ("gateway", "segment", "cloudevents", "connectors", "unsubscribe", "intake")
 
@@ -219,19 +220,12 @@ def _told(answer: httpx.Response) -> dict:
 
 def _counted() -> dict[str, dict[str, int]]:
     """The doors' own counters."""
-    return {
-        door: {
-            "received": int(REGISTRY.get_sample_value("touchstone_received_total", {"door": door}) or 0),
-            **{
-                one: int(
-                    REGISTRY.get_sample_value("touchstone_verdicts_total", {"door": door, "verdict": one})
-                    or 0
-                )
-                for one in VERDICTS
-            },
-        }
-        for door in DOORS
-    }
+    counted = {door: dict.fromkeys(("received", *VERDICTS), 0) for door in DOORS}
+    for metric in REGISTRY.restricted_registry(COUNTED).collect():
+        for sample in metric.samples:
+            if sample.name in COUNTED and (door := sample.labels["door"]) in counted:
+                counted[door][sample.labels.get("verdict", "received")] = int(sample.value)
+    return counted
 
 
 def _since(before: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:

@@ -1,14 +1,11 @@
 """Whoever answers is told who is there, the moment a contact starts: once, in order, and after a cut too."""
 
 import json
-import threading
 from contextlib import contextmanager
 from datetime import timedelta
 from urllib.parse import quote
 
-import httpx
 import pytest
-from httpx_sse import connect_sse
 from pydantic import SecretStr
 from sqlalchemy import text
 
@@ -17,6 +14,7 @@ from infra.desk.calls import DeskCalls
 from infra.workspace import open_workspace
 from tests.support.calling import caller
 from tests.support.clock import MONDAY
+from tests.support.desktop import Desktop
 from tests.support.folding import fold
 from tests.support.receiving import serving, stays, until
 from tests.support.sending import account, email, item, phone, send
@@ -29,55 +27,6 @@ IDENTITY = "identity.verified"
 def quick(monkeypatch):
     """A stream without prompts tells soon how far it is, so that a test may stop to listen."""
     monkeypatch.setattr(desks, "BEAT_SECONDS", 0.1)
-
-
-class Desktop:
-    """Somebody's screen at a desk: what it was told, message by message."""
-
-    def __init__(self, url, desk, last=None, key="test-key"):
-        self.messages, self._stop = [], threading.Event()
-        self._asked = (
-            url,
-            desk,
-            {"Authorization": f"Bearer {key}"} | ({"Last-Event-ID": str(last)} if last else {}),
-        )
-        self._thread = threading.Thread(target=self._listen, daemon=True)
-
-    def _listen(self):
-        url, desk, headers = self._asked
-        with (
-            httpx.Client(base_url=url, headers=headers, timeout=30) as client,
-            connect_sse(client, "GET", f"/v1/desk/{desk}/prompts") as source,
-        ):
-            for one in source.iter_sse():
-                if self._stop.is_set():
-                    return
-                self.messages.append((int(one.id), one.event, one.data))
-
-    @property
-    def prompts(self):
-        """What it shows: (position, prompt) each."""
-        return [(at, json.loads(data)) for at, event, data in self.messages if event == "prompt"]
-
-    @property
-    def last(self):
-        """Where it would go on."""
-        return self.messages[-1][0]
-
-    def shows(self, count):
-        """Wait until it shows so many; the newest."""
-        until(lambda: len(self.prompts) >= count)
-        assert len(self.prompts) == count
-        return self.prompts[-1][1]
-
-    def __enter__(self):
-        self._thread.start()
-        until(lambda: self.messages)
-        return self
-
-    def __exit__(self, *_):
-        self._stop.set()
-        self._thread.join(20)
 
 
 def part(workspace, contact, kind, *identifiers, after=0, origin="live", **data):

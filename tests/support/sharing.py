@@ -2,11 +2,12 @@
 
 from xdist.scheduler import LoadScopeScheduling
 
-WHOLE = "tests/faults/system/"
+WHOLE = ("tests/faults/system/", "tests/journeys/running/")
 
 
 class BySystem(LoadScopeScheduling):
     """A file stays together, and so do all tests that share one whole system: it is long to start."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return WHOLE if nodeid.startswith(WHOLE) else nodeid.partition("::")[0]
+        shared = next((one for one in WHOLE if nodeid.startswith(one)), None)
+        return shared or nodeid.partition("::")[0]

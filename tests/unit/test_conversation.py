@@ -57,6 +57,11 @@ TRANSFERRED = [
 ]  # fmt: skip
 
 
+def rings(seconds, agent="ann"):
+    """It begins to ring; how long, its switch does not say."""
+    return part(ContactRang(contact_id="c", agent=agent), seconds)
+
+
 def told(*parts):
     return of(parts)["c"]
 
@@ -145,3 +150,29 @@ def test_a_call_back_that_was_asked_for_stands():
     asked = part(ContactCallbackAsked(contact_id="c", at=MONDAY + timedelta(hours=2)), 20)
     contact = told(call(), queued(5), asked)
     assert (contact.callback_asked, contact.callback_at) == (True, MONDAY + timedelta(hours=2))
+
+
+def test_a_phone_that_begins_to_ring_rings_until_it_is_answered():
+    [leg] = told(call(), queued(0), rings(20), answered(32), ended(92)).legs
+    assert (leg.wait, leg.ring, leg.talk) == (32, 12, 60)
+
+
+def test_one_phone_after_the_other_rings_and_each_counts():
+    [leg] = told(call(), queued(0), rings(20), rings(35, "bob"), answered(40, "bob"), ended(50)).legs
+    assert (leg.agent, leg.wait, leg.ring) == ("bob", 40, 20)
+
+
+def test_who_hangs_up_while_it_rings_has_heard_it_ring():
+    [leg] = told(call(), queued(0), rings(20), ended(26)).legs
+    assert (leg.ended, leg.wait, leg.ring) == ("abandoned", 26, 6)
+
+
+def test_from_a_bot_to_an_agent_the_ring_belongs_to_the_agents_leg():
+    bot, agent = told(call(), answered(2, agent=None, bot=True), rings(40), answered(52), ended(243)).legs
+    assert (bot.bot, bot.talk, bot.ring, bot.ended) == (True, 38, 0, "transferred")
+    assert (agent.agent, agent.ring, agent.wait, agent.talk) == ("ann", 12, 12, 191)
+
+
+def test_a_second_phone_that_rings_in_vain_ends_nobodys_talk():
+    [leg] = told(call(), queued(0), answered(10), rings(30, "bob"), ended(70)).legs
+    assert (leg.agent, leg.talk, leg.ring, leg.ended) == ("ann", 60, 0, "hung_up")

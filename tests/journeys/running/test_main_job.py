@@ -4,8 +4,6 @@ import os
 import random
 import re
 import signal
-import time
-from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,20 +13,8 @@ import psutil
 import pytest
 from confluent_kafka import Producer
 
-from tests.journeys.conftest import ROOT, System
-
-WAIT_SECONDS = 60.0
-
-
-def until(look: Callable[[], Any]) -> Any:
-    """Look again until there is something to see."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while time.monotonic() < deadline:
-        found = look()
-        if found:
-            return found
-        time.sleep(0.1)
-    pytest.fail("it did not come within a minute")
+from tests.support.receiving import until
+from tests.support.system import PATIENCE, ROOT, System
 
 
 def readme(name: str) -> str:
@@ -54,18 +40,8 @@ def shop(system: System, tmp_path_factory: pytest.TempPathFactory) -> int:
     path.write_text("".join(f" {c:05d} {d:%Y%m%d} {n} {m:6.2f}\n" for c, d, n, m in sorted(lines)))
     told = system.touchstone("import", str(path), "--mapping", "cdnow")
     assert f"{len(lines):,}" in told
-    folded(system)
+    system.folded()
     return len(lines)
-
-
-def said(system: System) -> str:
-    """What `touchstone status` says, also where something is not well yet."""
-    return system.shell(".venv/bin/touchstone status || true")
-
-
-def folded(system: System) -> None:
-    """Wait until the views have everything."""
-    until(lambda: re.search(r"views\s+0 events behind", said(system)))
 
 
 def test_a_second_import_of_the_same_file_is_all_duplicates(system, shop, tmp_path_factory):
@@ -84,7 +60,7 @@ def test_the_readme_trains_lists_and_subscribes(system, shop):
     scientist = system.shell(readme("scientist"))
     assert "recency" in scientist
     assert "scored" in scientist
-    folded(system)
+    system.folded()
     marketer = system.shell(readme("marketer"))
     assert "candidates" in marketer
     assert "rank" in marketer
@@ -105,7 +81,7 @@ def test_a_worker_killed_in_mid_work_loses_nothing(system):
             assert gateway.post("/v1/touches", json=items).json()["accepted"] == 500
             if batch == 3:
                 os.kill(worker(system).pid, signal.SIGKILL)
-    folded(system)
+    system.folded()
     with httpx.Client(base_url=system.where("api"), headers=system.headers) as api:
         found = api.get("/v1/customers", params={"account": "5", "issuer": "load"}).json()
         customer = api.get(f"/v1/customers/{found['customers'][0]['customer']}").json()
@@ -131,11 +107,14 @@ def test_what_others_put_on_the_intake_topic_is_recorded_once(system):
     producer.flush(30)
     with httpx.Client(base_url=system.where("api"), headers=system.headers) as api:
         found = until(
-            lambda: api.get("/v1/customers", params={"email": "kim@example.com"}).json().get("customers")
+            lambda: api.get("/v1/customers", params={"email": "kim@example.com"}).json().get("customers"),
+            PATIENCE,
         )
-        page = until(lambda: api.get(f"/v1/customers/{found[0]['customer']}/timeline").json().get("items"))
+        page = until(
+            lambda: api.get(f"/v1/customers/{found[0]['customer']}/timeline").json().get("items"), PATIENCE
+        )
     assert [entry["source"] for entry in page] == ["legacy"]
-    until(lambda: "not_json" in said(system))
+    until(lambda: "not_json" in system.said(), PATIENCE)
 
 
 def test_a_captured_opportunity_reaches_its_department_and_a_missed_follow_up_is_told(system):
@@ -148,8 +127,8 @@ def test_a_captured_opportunity_reaches_its_department_and_a_missed_follow_up_is
         def state() -> dict[str, Any]:
             return api.get(f"/v1/opportunities/{one}").raise_for_status().json()
 
-        assert until(lambda: state()["department"]) == "corporate"
-        until(lambda: state()["missed"] == 1)
+        assert until(lambda: state()["department"], PATIENCE) == "corporate"
+        until(lambda: state()["missed"] == 1, PATIENCE)
         types = [entry["type"] for entry in state()["history"]]
     assert types.count("opportunity.follow_up_missed") == 1
 
@@ -161,7 +140,7 @@ def test_a_rebuild_gives_the_same_views(system, shop):
         before = api.get(path).json()
         assert "folded anew" in system.touchstone("rebuild")
         assert api.get(path).json() == before
-    folded(system)
+    system.folded()
 
 
 def test_no_process_listens_to_the_world(system):

@@ -1,0 +1,90 @@
+"""The whole system as its users meet it: real processes, driven from outside."""
+
+import json
+import os
+import re
+import subprocess
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.support.receiving import until
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 60.0
+
+
+class System:
+    """A running `touchstone up`, reached by its command line, HTTP and Kafka alone."""
+
+    def __init__(self, var: Path, bootstrap: str, **more: str) -> None:
+        self.var, self.bootstrap = var, bootstrap
+        self._where: dict[str, str] = {}
+        usual = (ROOT / "services" / "demo" / "workspace.toml").read_text()
+        rules = var / "rules.toml"
+        rules.write_text(usual.replace("follow_up_hours = 0.003", "follow_up_hours = 0.0006"))
+        self.env = {
+            **os.environ, "TOUCHSTONE_VAR": str(var), "KAFKA_BOOTSTRAP": bootstrap, "COLUMNS": "200",
+            "TOUCHSTONE_WORKSPACE": str(rules), "OMP_NUM_THREADS": "1", **more,
+        }  # fmt: skip
+
+    def touchstone(self, *arguments: str) -> str:
+        """Run a command; its output. Anything but status 0 fails the test."""
+        return self.shell(" ".join([".venv/bin/touchstone", *arguments]))
+
+    def shell(self, script: str) -> str:
+        """Run a script as a user would paste it."""
+        done = subprocess.run(
+            ["bash", "-euc", script], cwd=ROOT, env=self.env, capture_output=True, text=True,
+            timeout=180, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def where(self, what: str) -> str:
+        """One address of the running system."""
+        if what not in self._where:
+            self._where[what] = self.touchstone("where", what).strip()
+        return self._where[what]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a caller with the key sends."""
+        return {"Authorization": f"Bearer {self.where('key')}"}
+
+    @property
+    def pid(self) -> int:
+        """The supervisor's process."""
+        return int(json.loads((self.var / "running.json").read_text())["pid"])
+
+    @cached_property
+    def gateway(self) -> httpx.Client:
+        """A sender with the key."""
+        return httpx.Client(base_url=self.where("gateway"), headers=self.headers, timeout=60)
+
+    @cached_property
+    def api(self) -> httpx.Client:
+        """A reader with the key."""
+        return httpx.Client(base_url=self.where("api"), headers=self.headers, timeout=60)
+
+    def read(self, path: str, **params: Any) -> Any:
+        """What a successful GET of the API answers."""
+        answer = self.api.get(path, params=params)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def send(self, *items: dict[str, Any]) -> list[str]:
+        """Record events; whose each is."""
+        told = self.gateway.post("/v1/touches", json=list(items)).json()
+        assert told["accepted"] == len(items), told
+        return [one["customer"] for one in told["results"]]
+
+    def said(self) -> str:
+        """What `touchstone status` says, also where something is not well yet."""
+        return self.shell(".venv/bin/touchstone status || true")
+
+    def folded(self) -> None:
+        """Wait until the views have everything."""
+        until(lambda: re.search(r"views\s+0 events behind", self.said()), PATIENCE)
