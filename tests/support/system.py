@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,13 @@ class System:
         told = self.gateway.post("/v1/touches", json=list(items)).json()
         assert told["accepted"] == len(items), told
         return [one["customer"] for one in told["results"]]
+
+    def events(self, topic: str = "events") -> Iterator[dict[str, Any]]:
+        """All there are by now, page by page."""
+        page = {"next": 0, "end_of_stream": False}
+        while not page["end_of_stream"]:
+            page = self.read("/v1/events", topic=topic, after=page["next"], limit=1000)
+            yield from page["events"]
 
     def said(self) -> str:
         """What `touchstone status` says, also where something is not well yet."""

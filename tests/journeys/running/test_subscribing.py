@@ -1,8 +1,6 @@
 """What others build on: topics with a state to start from, and the same positions for those without Kafka."""
 
 import json
-from collections.abc import Iterator
-from typing import Any
 
 from confluent_kafka import Consumer
 from jsonschema import Draft202012Validator
@@ -36,14 +34,6 @@ def state_of(system: System, customer: str) -> dict[str, object]:
     return found[-1]
 
 
-def events(system: System, topic: str) -> Iterator[dict[str, Any]]:
-    """All there are by now, page by page."""
-    page = {"next": 0, "end_of_stream": False}
-    while not page["end_of_stream"]:
-        page = system.read("/v1/events", topic=topic, after=page["next"], limit=1000)
-        yield from page["events"]
-
-
 def test_a_subscriber_starts_from_the_state_and_goes_on_with_events_whose_schema_is_served(system: System):
     [mia] = system.send(
         item(
@@ -52,7 +42,7 @@ def test_a_subscriber_starts_from_the_state_and_goes_on_with_events_whose_schema
     )
     state = state_of(system, mia)
     assert state["customer"] == mia
-    mine = [one for one in events(system, "touch") if one["customer"] == mia]
+    mine = [one for one in system.events("touch") if one["customer"] == mia]
     assert [one["type"] for one in mine] == ["touch.recorded"]
     assert "hello" not in json.dumps(mine)
     schema = system.api.get(mine[0]["dataschema"]).json()
