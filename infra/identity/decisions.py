@@ -153,9 +153,10 @@ def _split(
         connection.execute(
             text(
                 "UPDATE identifier SET customer = :restored "
-                "WHERE kind = :kind AND issuer = :issuer AND hash = :hash"
+                "WHERE kind = :kind AND issuer = :issuer AND hash = :hash AND customer IN (SELECT m.id FROM customer m "
+                "JOIN customer t ON t.id = :one WHERE m.id = t.family OR m.family = t.family)"
             ),
-            {"restored": restored, "kind": ref.kind, "issuer": ref.issuer, "hash": ref.hash},
+            {"one": one, "restored": restored, "kind": ref.kind, "issuer": ref.issuer, "hash": ref.hash},
         )
     tangle(connection, restored)
     keep_apart(connection, one, restored)

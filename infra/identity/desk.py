@@ -19,6 +19,7 @@ from models.domain.ownership import edges
 from models.errors import Conflict, Refused
 from models.ports import By, Write
 from models.projections.catalogue import projections
+from models.tables.erasure import erasure
 from models.tables.identity import customer
 from models.tables.journal import journal
 
@@ -32,13 +33,16 @@ class _Look(Struct, frozen=True):
     groups: list[Family]
     events: list[Envelope]
     since: dict[str, int]
+    erased: dict[str, bool]
+    """Who asked to be forgotten, and whether that is done."""
 
     @property
     def state(self) -> Identities:
         """For the decider."""
         known = edges(self.events)
         merges = [e.event for e in self.events if isinstance(e.event, CustomersMerged) and known.stands(e)]
-        return Identities(known, self.since, merges)
+        forgotten = [one for one, finished in self.erased.items() if finished]
+        return Identities(known, self.since, merges, self.erased, forgotten)
 
 
 class IdentityDesk:
@@ -99,7 +103,9 @@ class IdentityDesk:
             since = {str(one): position for one, position in rows}
             if not set(named) <= since.keys():
                 raise UNKNOWN
-            return _Look(groups, list(histories(connection, ids)), since)
+            asked = select(erasure.c.customer, erasure.c.finished_at).where(among(erasure.c.customer, ids))
+            erased = {str(one): finished is not None for one, finished in connection.execute(asked)}
+            return _Look(groups, list(histories(connection, ids)), since, erased)
 
 
 def _about(subject: str) -> ColumnElement[bool]:

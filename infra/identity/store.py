@@ -12,6 +12,7 @@ from infra.database import among, copy_rows, driver
 from infra.identity.families import join, part, standing_merges, vetoes
 from infra.item import IdentifierValues
 from models.domain.identity import Key, Known, Register
+from models.tables.erasure import erasure
 from models.tables.identity import customer, identifier
 
 STREAM = "identity-"
@@ -29,6 +30,12 @@ LINKS = (
     "LEFT JOIN LATERAL (SELECT * FROM customer WHERE id = c.survivor AND c.survivor <> c.id LIMIT 1) AS s ON true"
 )
 """What these identifiers (`named`) lead to, for `load`."""
+FORGOTTEN = (
+    "SELECT s.kind, s.issuer, s.hash, s.since, s.customer::text FROM (SELECT kind, issuer, array_agg(hash) AS hashes "
+    f"FROM {_KEYS} GROUP BY kind, issuer) AS g CROSS JOIN LATERAL (SELECT * FROM suppression WHERE kind = g.kind "
+    "AND issuer = g.issuer AND hash = ANY (g.hashes) OFFSET 0) AS s WHERE s.customer IS NOT NULL"
+)
+"""Which of these identifiers (`named`) were those of people who asked to be forgotten, when, and whose."""
 _UNKNOWN = (
     f"SELECT k.kind, k.issuer, k.hash FROM {_KEYS} LEFT JOIN LATERAL (SELECT * FROM identifier WHERE "
     "kind = k.kind AND issuer = k.issuer AND hash = k.hash LIMIT 1) AS i ON true WHERE i.key_id IS NULL"
@@ -100,6 +107,8 @@ def _load_whole(connection: Connection, register: Register, learning: Collection
     members = {one for each in learning for one in register.customers[each].members}
     if len(learning) > 1:
         register.vetoes |= vetoes(connection, members)
+        gone = select(erasure.c.customer).where(among(erasure.c.customer, members))
+        register.erased |= {str(one) for one in connection.execute(gone).scalars()}
     if len(members) > len(learning):
         register.grounds += standing_merges(connection, members)
 

@@ -85,6 +85,7 @@ class _Section:
             revisions = ask(_REVISIONS, {"streams": streams}) if streams else None
             self._parts = ContactParts(contacts, ask)
             links = ask(identity_store.LINKS, identity_store.named(shown)) if shown else None
+            forgotten = ask(identity_store.FORGOTTEN, identity_store.named(shown)) if shown else None
         ((self._position, last),) = head.fetchall()
         self._now = max(clock.now(), last)
         self._seen = {
@@ -97,6 +98,10 @@ class _Section:
             shown += inherited
             links = driver(connection).execute(identity_store.LINKS, identity_store.named(shown))
         self._register = identity_store.load(connection, shown, links) if links else Register()
+        self._forgotten = {
+            (kind, issuer, digest): (since, who)
+            for kind, issuer, digest, since, who in (forgotten.fetchall() if forgotten else ())
+        }
         self._before = identity_store.remember(self._register)
         self._sealed: dict[tuple[str, str, str], IdentifierValues] = {}
         self._rows: list[tuple[object, ...]] = []
@@ -164,7 +169,8 @@ class _Section:
         customer = self._survivors.get(draft.customer, draft.customer)
         if draft.contact and not customer and not draft.identifiers:
             draft.identifiers = self._parts.identifiers(draft.contact)
-            customer = self._parts.erased(draft.contact)
+        if not customer:
+            customer = self._erased(draft)
         if not customer and draft.identifiers:
             found = self._register.recognise(draft.identifiers, self._position + 1, new_id)
             customer, learnt = found.customer, found.learnt
@@ -183,6 +189,18 @@ class _Section:
             if not isinstance(event, _BEFORE):
                 self._derive(draft, event, number, customer)
         return customer, at
+
+    def _erased(self, draft: Draft) -> str:
+        """Who was forgotten since, if this comes late and is theirs: a part of their contact, or of before that day.
+
+        It is forgotten too, and what it names them by leads to nobody again.
+        """
+        if draft.contact and (who := self._parts.erased(draft.contact)):
+            return who
+        if not self._forgotten or any(ref.key in self._register.links for ref in draft.identifiers):
+            return ""
+        was = (self._forgotten.get(ref.key) for ref in draft.identifiers)
+        return next((who for since, who in filter(None, was) if draft.occurred_at < since), "")
 
     def _inherited(self, drafts: Sequence[Draft]) -> list[tuple[IdentifierRef, ...]]:
         """The identifiers of contacts whose parts in this batch name nobody themselves."""

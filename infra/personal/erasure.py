@@ -5,7 +5,7 @@ elsewhere is deleted last.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,14 +13,15 @@ import msgspec
 import structlog
 from msgspec import Struct
 from sqlalchemy import Connection, Engine, Row, select, text, update
+from sqlalchemy.dialects.postgresql import insert
 
 from events import codec
 from events.customer import ErasureCertified
 from events.envelope import Envelope
 from infra.database import among, unavailable
 from infra.journal.histories import Family, families, histories, sorted_out
-from infra.personal.opening import Published, open_events, open_identifiers
-from infra.personal.traces import traces_of
+from infra.personal.opening import ERASED, UNREADABLE, Published, open_events, open_identifiers
+from infra.personal.traces import Known
 from infra.process.heart import Heart
 from infra.quarantine.store import Quarantine
 from infra.raw_body import RawBodies
@@ -117,18 +118,18 @@ class Eraser:
             "keys": keys, "identifiers": identifiers, "raw_bodies": raw, "quarantined": quarantined,
             "search_rows": searched,
         }  # fmt: skip
-        return _Done(asked, found.customer, upto, len(found.events), counts)
+        return _Done(asked, found.customer, found.sides, upto, len(found.events), counts)
 
     def _wait(self, one: str, why: str) -> None:
         with unavailable(), self._workspace.engine.begin() as connection:
             connection.execute(update(erasure).where(erasure.c.customer == one).values(waiting=why))
 
-    def _in_the_clear(self, found: "_Theirs") -> set[str]:
+    def _in_the_clear(self, found: "_Theirs") -> Known:
         """Every personal value that is known of them, as long as it can be read."""
         vault = self._workspace.vault
-        values: set[str] = set()
         with unavailable(), self._workspace.engine.connect() as connection:
-            values.update(open_identifiers(connection, vault, found.keys).values())
+            values = set(open_identifiers(connection, vault, found.keys).values()) - {ERASED, UNREADABLE}
+        known = Known(values, set(), set())
         for start in range(0, len(found.events), CHUNK):
             page = [
                 Published(e.event_id, e.type, codec.encode(e.event))
@@ -137,10 +138,10 @@ class Eraser:
             for event, data in zip(
                 found.events[start : start + CHUNK], open_events(vault, page), strict=True
             ):
-                values.update(traces_of(event.type, data))
-        return values
+                known.take(event.type, data)
+        return known
 
-    def _purge_quarantine(self, clear: Collection[str], events: Sequence[Envelope]) -> int:
+    def _purge_quarantine(self, clear: Known, events: Sequence[Envelope]) -> int:
         """What lies in quarantine with a value of theirs in it, or of the same call or message."""
         quarantine: Quarantine = self._workspace.quarantine
         return quarantine.purge(
@@ -173,9 +174,10 @@ class Eraser:
             self._workspace.vault.forget([one for one in rows if one])
             connection.execute(
                 text(
-                    "INSERT INTO suppression (kind, issuer, hash, since) SELECT kind, issuer, hash, :now "
-                    "FROM identifier WHERE customer = ANY(CAST(:sides AS uuid[])) AND NOT blocked "
-                    "ON CONFLICT DO NOTHING"
+                    "INSERT INTO suppression (kind, issuer, hash, since, customer) SELECT kind, issuer, hash, :now, "
+                    "customer FROM identifier WHERE customer = ANY(CAST(:sides AS uuid[])) AND NOT blocked "
+                    "ON CONFLICT (kind, issuer, hash) "
+                    "DO UPDATE SET since = excluded.since, customer = excluded.customer"
                 ),
                 {"sides": list(sides), "now": self._workspace.clock.now()},
             )
@@ -210,13 +212,17 @@ class Eraser:
             customer=done.customer,
         )  # fmt: skip
         self._workspace.log.record(by, [Write(stream=stream, expected=revision, events=[(event, now)])])
+        told = {
+            "finished_at": now, "upto": done.upto, "runs": certificate.runs, "waiting": "",
+            "certificate": msgspec.json.encode(certificate),
+        }  # fmt: skip
+        # Whoever was one with them is forgotten too, and is to be told so after an un-merge.
+        rows = [{"customer": one, "event_id": asked.event_id, "requested_at": asked.requested_at, **told}
+                for one in {certificate.customer, *done.sides}]  # fmt: skip
         with unavailable(), self._workspace.engine.begin() as connection:
             connection.execute(
-                update(erasure).where(erasure.c.customer == certificate.customer).values(
-                    finished_at=now, upto=done.upto, runs=certificate.runs, waiting="",
-                    certificate=msgspec.json.encode(certificate),
-                )
-            )  # fmt: skip
+                insert(erasure).values(rows).on_conflict_do_update(index_elements=["customer"], set_=told)
+            )
         log.info("erased", customer=certificate.customer, run=certificate.runs, keys=certificate.keys)
 
 
@@ -225,6 +231,7 @@ class _Done(Struct, frozen=True):
 
     asked: Any
     customer: str
+    sides: list[str]
     upto: int
     events: int
     counts: dict[str, int]

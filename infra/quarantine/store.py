@@ -10,7 +10,7 @@ from infra.database import unavailable
 from infra.ids import derived_id
 from infra.intake import Rejected
 from infra.matching import Matcher
-from infra.personal.traces import Traces
+from infra.personal.traces import Known, Traces
 from infra.quarantine import codes
 from infra.telemetry import OTHER, QUARANTINED, code_label
 from infra.vault import Vault
@@ -115,14 +115,12 @@ class Quarantine:
                     )  # fmt: skip
         return found
 
-    def purge(
-        self, values: Collection[str], sources: Collection[tuple[str, str]], events: Collection[str]
-    ) -> int:
+    def purge(self, known: Known, sources: Collection[tuple[str, str]], events: Collection[str]) -> int:
         """Delete the entries in which one of these personal values lies, and what is about these events.
 
         Whatever is settled goes too: its raw bytes were kept where it was refused. How many there were.
         """
-        traces, deleted, after = Traces(values), 0, 0
+        traces, deleted, after = Traces(known), 0, 0
         while True:
             with unavailable(), self._engine.connect() as connection:
                 query = (

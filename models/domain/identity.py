@@ -62,6 +62,8 @@ class Register:
         """Whose an identifier would be if every merge were undone."""
         self.vetoes: set[frozenset[str]] = set()
         """Pairs whom only a person may join."""
+        self.erased: set[str] = set()
+        """Who asked to be forgotten: nobody becomes one with them, or would be forgotten too."""
         self.grounds: list[CustomersMerged] = []
         """The merges that hold, of the customers something may be learnt about."""
         self.blocked: set[Key] = set()
@@ -206,6 +208,8 @@ class Register:
     def _against(self, one: Known, other: Known) -> str:
         if any(frozenset(pair) in self.vetoes for pair in product(one.members, other.members)):
             return "parted"
+        if not self.erased.isdisjoint((*one.members, *other.members)):
+            return "erased"
         if _vetoes(one.identifiers, other.identifiers):
             return "veto"
         kinds = self._counts(one.identifiers | other.identifiers)
@@ -217,7 +221,7 @@ class Register:
 
     def _propose(self, known: Known, other: str, why: str, learnt: list[Event]) -> None:
         """Ask a person, unless one has spoken already."""
-        if why != "parted":
+        if why not in ("parted", "erased"):
             learnt.append(MergeProposed(customer=known.customer, other=other, why=why))
 
     def _block(self, ref: IdentifierRef, why: str, learnt: list[Event]) -> None:

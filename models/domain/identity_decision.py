@@ -68,12 +68,27 @@ class Decline(Struct, frozen=True, kw_only=True):
 Command = Merge | Unmerge | Split | Assign | Block | Decline
 
 
+ERASED = Refused(
+    "customer.erased",
+    "this customer asked to be forgotten: nobody can be joined with them, split off them, or give them anything",
+)
+
+
 class Identities(Struct, frozen=True):
     """What a decision rests on: the edges, which identifiers are whose, the age of the customers (smaller is older)."""
 
     edges: Edges
     since: Mapping[str, int]
     merges: Collection[CustomersMerged] = ()
+    erased: Collection[str] = ()
+    """Who asked to be forgotten."""
+    forgotten: Collection[str] = ()
+    """Of whom it is done."""
+
+    def is_among(self, customer: str, some: Collection[str]) -> bool:
+        """Is this customer one of these, or one with one of them?"""
+        root = self.edges.root(customer)
+        return any(self.edges.root(one) == root for one in some)
 
 
 def decide(state: Identities, command: Command) -> list[Event]:
@@ -86,6 +101,8 @@ def decide(state: Identities, command: Command) -> list[Event]:
         case Split():
             return _split(state, command)
         case Assign(customer=customer, event_or_stream=subject):
+            if state.is_among(customer, state.forgotten):
+                raise ERASED
             if state.edges.assigned.get(subject) == customer:
                 return []
             return [EventAssigned(event_or_stream=subject, customer=customer)]
@@ -111,6 +128,8 @@ def _merge(state: Identities, command: Merge) -> list[Event]:
     one, other = (state.edges.root(each) for each in (command.customer, command.other))
     if one == other:
         return []
+    if state.is_among(one, state.erased) or state.is_among(other, state.erased):
+        raise ERASED
     survivor, absorbed = sorted((one, other), key=lambda each: (state.since[each], each))
     return [CustomersMerged(survivor=survivor, absorbed=absorbed)]
 
@@ -132,6 +151,8 @@ def _unmerge(state: Identities, command: Unmerge) -> list[Event]:
 
 def _split(state: Identities, command: Split) -> list[Event]:
     root = state.edges.root(command.customer)
+    if state.is_among(root, state.erased):
+        raise ERASED
     held = {key for key, side in state.edges.linked.items() if state.edges.root(side) == root}
     taken = {ref.key for ref in command.identifiers}
     if all(state.edges.linked.get(key) == command.restored for key in taken):

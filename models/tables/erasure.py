@@ -26,4 +26,10 @@ suppression = Table(
     Column("issuer", Text, primary_key=True),
     Column("hash", Text, primary_key=True, comment="keyed: nobody can read it, a later list can match it"),
     Column("since", Instant, nullable=False),
+    Column(
+        "customer",
+        UUID,
+        nullable=True,
+        comment="who was forgotten: what they did before and comes late is theirs",
+    ),
 )

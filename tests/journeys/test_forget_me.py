@@ -178,6 +178,99 @@ def test_what_comes_late_is_forgotten_too(workspace, api, annabel):
     assert read(api, f"/v1/customers/{her}/erasure")["certificate"]["runs"] == 2
 
 
+def test_a_late_part_that_names_the_caller_again_leads_to_nobody(workspace, api, annabel):
+    """Asterisk sends the number with every line; what was done before the erasure may come days after it."""
+    her, _ = annabel
+    erased(workspace, api, her)
+    workspace.clock.pass_time(hours=2)
+    late, before = "late words with her number", "words of before, from a slow system"
+    answers = send(
+        workspace,
+        item("late", phone(PLANTED["phone"]), channel="chat", direction="inbound", contact_id="chat-1", text=late),
+        item("slow", phone(PLANTED["phone"]), at=MONDAY - timedelta(days=3), channel="voice", text=before),
+    )  # fmt: skip
+    assert {one.customer for one in answers} == {her}
+    Eraser(workspace).turn()
+    fold(workspace)
+    assert not places(workspace, api, late)
+    assert not places(workspace, api, before)
+    assert not places(workspace, api, PLANTED["phone"])
+    [anew] = send(workspace, item("anew", phone(PLANTED["phone"]), channel="web"))
+    assert anew.customer != her
+
+
+def test_nobody_living_is_joined_with_or_given_to_whoever_was_forgotten(workspace, api, annabel):
+    her, bob = annabel
+    erased(workspace, api, her)
+    [again] = send(workspace, item("again", phone(PLANTED["phone"]), channel="web"))
+    fold(workspace)
+    taken = {"identifiers": [{"kind": "phone", "value": PLANTED["phone"]}], "why": "x"}
+    [entry, *_] = read(api, f"/v1/customers/{bob}/timeline")["items"]
+    for who, what, body in (
+        (bob, "merge", {"other": her}), (her, "merge", {"other": bob}), (her, "split", taken),
+        (her, "assign", {"event_or_stream": entry["event_id"]}),
+    ):  # fmt: skip
+        refused = api.post(f"/v1/customers/{who}/{what}", json=body)
+        assert (refused.status_code, refused.json()["code"]) == (409, "customer.erased"), what
+    Eraser(workspace).turn()
+    fold(workspace)
+    assert places(workspace, api, "Bob is still here")
+    found = read(api, "/v1/customers", phone=PLANTED["phone"])["customers"]
+    assert [one["customer"] for one in found] == [again.customer]
+
+
+def test_who_shows_two_known_people_while_one_is_being_forgotten_joins_nobody(workspace, api, annabel):
+    her, bob = annabel
+    assert api.post(f"/v1/customers/{her}/erasure", json={"asked_by": "ann"}).status_code == 202
+    known = [phone(PLANTED["phone"]), {"kind": "openid", "issuer": "im", "value": "bob-openid"}]
+    send(workspace, item("o", account("B-2"), known[1], channel="im"))
+    send(workspace, item("both", *known, channel="chat"))
+    Eraser(workspace).turn()
+    fold(workspace)
+    assert places(workspace, api, "Bob is still here")
+    assert read(api, "/v1/customers", account="B-2", issuer="shop")["customers"][0]["customer"] == bob
+
+
+def test_who_was_one_with_them_is_told_so_after_an_un_merge(workspace, api, annabel):
+    her, bob = annabel
+    api.post(f"/v1/customers/{her}/merge", json={"other": bob})
+    fold(workspace)
+    both = {"erased"} & {erased(workspace, api, her)["state"]}
+    api.post(f"/v1/customers/{her}/unmerge", json={"why": "two people"})
+    fold(workspace)
+    assert both == {read(api, f"/v1/customers/{bob}/erasure")["state"]}
+    [carl] = send(workspace, item("c", account("C-3"), channel="chat", text="Carl"))
+    refused = api.post(f"/v1/customers/{carl.customer}/merge", json={"other": bob})
+    assert refused.json()["code"] == "customer.erased"
+
+
+def test_what_others_left_in_quarantine_stays_whatever_short_words_they_share(workspace, api):
+    [zoe, *_] = send(
+        workspace, item("z", account("Z"), channel="chat", text="source"),
+        item("z2", account("Z"), type="customer.described", birthday="1987-04-23"),
+        item("bob 1", account("B-2"), type="no.such", note="an order of Bob's"),
+        item("bob 2", account("B-2"), type="no.such", birthday="1987-04-23"),
+    )  # fmt: skip
+    fold(workspace)
+    assert erased(workspace, api, zoe.customer)["certificate"]["quarantined"] == 0
+    assert len(workspace.quarantine.open_entries()) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [("Éléonore Zürcher-x", "ÉLÉONORE ZÜRCHER-X"), ("欧阳锋", "客户欧阳锋要求退款"), ("王伟", "王伟")],
+)
+@pytest.mark.parametrize("ascii_", [True, False], ids=["escaped", "utf-8"])
+def test_a_name_in_any_script_is_found_in_what_could_not_be_taken(workspace, api, name, written, ascii_):
+    [who] = send(workspace, item("d", account("Q-1"), type="customer.described", name=name))
+    raw = json.dumps(item("junk", type="no.such", x=written), ensure_ascii=ascii_).encode()
+    [held] = workspace.door("test").receive([raw])
+    assert held.verdict == "quarantined"
+    fold(workspace)
+    assert erased(workspace, api, who.customer)["certificate"]["quarantined"] == 1
+    assert workspace.quarantine.open_entries() == []
+
+
 def test_after_an_un_merge_exactly_the_right_brother_is_forgotten(workspace, api, annabel):
     her, bob = annabel
     api.post(f"/v1/customers/{her}/merge", json={"other": bob})

@@ -420,6 +420,12 @@ def upgrade() -> None:
             "hash", sa.Text(), nullable=False, comment="keyed: nobody can read it, a later list can match it"
         ),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "customer",
+            sa.UUID(),
+            nullable=True,
+            comment="who was forgotten: what they did before and comes late is theirs",
+        ),
         sa.PrimaryKeyConstraint("kind", "issuer", "hash"),
     )
     op.create_table(
