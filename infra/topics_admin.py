@@ -4,7 +4,13 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec, TopicMetadata
 
 from events import registry
@@ -49,7 +55,8 @@ def planned(prefix: str, replication: int = REPLICAS) -> list[TopicPlan]:
         "min.insync.replicas": "2" if replication >= REPLICAS else "1",
     }
     for_ever = {**shared, "retention.ms": "-1"}
-    a_day = {**shared, "retention.ms": str(INTAKE_HOURS * 3_600_000)}
+    # An hour to a file: what was deleted, because somebody is to be forgotten, leaves the disk with its file.
+    a_day = {**shared, "retention.ms": str(INTAKE_HOURS * 3_600_000), "segment.ms": str(3_600_000)}
     latest = {**for_ever, "cleanup.policy": "compact"}
     families = sorted({entry.family for entry in registry.all_types()})
     return [
@@ -181,6 +188,22 @@ def forget(bootstrap: str, upto: Mapping[tuple[str, int], int]) -> None:
         except KafkaException as error:
             if error.args[0].code() != KafkaError.OFFSET_OUT_OF_RANGE:
                 raise _no_answer(bootstrap, error) from None
+
+
+def forget_read(bootstrap: str, topic: str, group: str) -> None:
+    """Delete the records of a topic that a consumer group has read and committed. Raises `Unavailable`."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, **PROMPT})
+    try:
+        asked = admin.list_consumer_group_offsets(
+            [ConsumerGroupTopicPartitions(group)], request_timeout=TIMEOUT
+        )
+        places = asked[group].result(TIMEOUT).topic_partitions
+    except NO_ANSWER as error:
+        raise _no_answer(bootstrap, error) from None
+    read = {
+        (one.topic, one.partition): one.offset - 1 for one in places if one.topic == topic and one.offset > 0
+    }
+    forget(bootstrap, read)
 
 
 def _no_answer(bootstrap: str, error: KafkaException | TimeoutError) -> Unavailable:

@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from events import codec
 from events.customer import ErasureCertified
 from events.envelope import Envelope
+from events.topics import intake_topic
 from infra.database import among, unavailable
 from infra.journal.histories import Family, families, histories, sorted_out
 from infra.personal.opening import ERASED, UNREADABLE, Published, open_events, open_identifiers
@@ -25,7 +26,9 @@ from infra.personal.traces import Known
 from infra.process.heart import Heart
 from infra.quarantine.store import Quarantine
 from infra.raw_body import RawBodies
+from infra.rebuilding.tables import forget_kept
 from infra.search import index as search_index
+from infra.topics_admin import forget_read
 from infra.workspace import Workspace
 from models.domain.identity import Key
 from models.domain.ownership import owned
@@ -67,6 +70,8 @@ class Certificate(Struct, frozen=True, kw_only=True):
     left: tuple[str, ...] = (
         "events without their personal fields, under a customer id that leads to nobody",
         "keyed hashes of the identifiers, so that nobody contacts them again",
+        "what others put in the clear where nothing is sealed: ids of their own, attributes, names of agents",
+        "up to a day, in files of Kafka's that nobody can read by offset, what came by the intake topic",
     )
 
 
@@ -83,10 +88,14 @@ class Eraser:
         with unavailable(), self._workspace.engine.connect() as connection:
             query = select(erasure).where(erasure.c.finished_at.is_(None)).order_by(erasure.c.requested_at)
             waiting = connection.execute(query.limit(MOST)).all()
+        if waiting and (bootstrap := self._workspace.settings.kafka_bootstrap):
+            prefix = self._workspace.settings.topic_prefix
+            with self._heart.asking():
+                forget_read(bootstrap, intake_topic(prefix), f"{prefix}.intake")
         done = [found for one in waiting if (found := self._erase(one)) is not None]
         if done:
             with self._heart.asking():
-                vacuumed = self._overwrite()
+                vacuumed = self._overwrite([side for one in done for side in one.sides])
             for one in done:
                 self._finish(one, vacuumed)
         return len(done)
@@ -185,9 +194,11 @@ class Eraser:
                 identifier.delete().where(among(identifier.c.customer, sides), ~identifier.c.blocked)
             ).rowcount
 
-    def _overwrite(self) -> bool:
+    def _overwrite(self, sides: Sequence[str]) -> bool:
         """Vacuum and checkpoint, so that deleted rows leave the files too; False where that is not ours to do."""
         vault, workspace = VACUUMED
+        with unavailable(), self._workspace.engine.begin() as connection:
+            workspace += tuple(forget_kept(connection, sides))
         search_index.clean(self._workspace.engine)
         done = _vacuum(self._workspace.vault_engine, vault)
         return _vacuum(self._workspace.engine, workspace) and done

@@ -1,5 +1,7 @@
 """The tables beside the live ones: made without indexes, given them once filled, and put in their place."""
 
+from collections.abc import Collection
+
 from sqlalchemy import Column, Connection, MetaData, Table, select, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex
@@ -91,6 +93,15 @@ def drop_kept(connection: Connection, view: str) -> str | None:
     if kept is not None:
         connection.execute(text(f'DROP TABLE IF EXISTS "{kept}"'))
         connection.execute(view_generation.update().where(where).values(kept=None))
+    return kept
+
+
+def forget_kept(connection: Connection, owners: Collection[str]) -> list[str]:
+    """Take these owners' rows out of every table that was live before a swap; the tables' names."""
+    query = select(view_generation.c.kept).where(view_generation.c.kept.is_not(None))
+    kept = [str(one) for one in connection.execute(query).scalars()]
+    for one in kept:
+        connection.execute(text(f'DELETE FROM "{one}" WHERE owner = ANY(:owners)'), {"owners": list(owners)})
     return kept
 
 
