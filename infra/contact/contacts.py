@@ -86,7 +86,7 @@ class Contacts:
 
     def _record(self, event: Event, by: By) -> bool:
         write = Write(stream="", expected=0, events=[(event, self._workspace.clock.now())])
-        return self._workspace.log.record(by, [write])
+        return self._workspace.log.record_once(by, [write])
 
 
 def _parts(connection: Connection, contact_id: str) -> tuple[list[Envelope], list[Envelope]]:

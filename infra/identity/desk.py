@@ -78,7 +78,7 @@ class IdentityDesk:
             ]
             try:
                 mine = By(source=by.source, source_id=by.source_id, actor=by.actor, customer=whose)
-                return decided if self._workspace.log.record(mine, writes) else []
+                return decided if self._workspace.log.record_once(mine, writes) else []
             except Conflict:
                 if attempt == TRIES - 1:
                     raise

@@ -9,13 +9,18 @@ from msgspec import Struct
 from sqlalchemy import Connection, select
 
 from events import registry
+from events.customer import CustomerDescribed
 from events.envelope import Envelope, Event
+from events.identity import IdentifierUnreachable, PersonVerified
 from infra.database import among
 from infra.journal.histories import Family
 from models.domain.history import effective
 from models.domain.ownership import Owned, owned
 from models.projections.projection import Projection, play
 from models.tables.lists import target_list_row
+
+TELLING_WHO: tuple[type[Event], ...] = (CustomerDescribed, PersonVerified, IdentifierUnreachable)
+"""What tells of a person rather than of what they did: no timeline holds it, and yet it is somebody's."""
 
 
 class Moving(Struct, frozen=True, kw_only=True):
@@ -63,6 +68,7 @@ class Consequences(Struct, frozen=True, kw_only=True):
     customers: tuple[str, ...]
     would_be: tuple[str, ...]
     touches: tuple[Moving, ...] = ()
+    about: tuple[Moving, ...] = ()
     cases: tuple[Moving, ...] = ()
     opportunities: tuple[Moving, ...] = ()
     consents: tuple[Word, ...] = ()
@@ -86,6 +92,7 @@ def consequences(
     return Consequences(
         events=tuple(e.type for e in would), customers=_who(before), would_be=_who(after),
         touches=_moved("timeline", was, will, {e.event_id: e.type for e in events}),
+        about=_moved_facts(before, after, TELLING_WHO),
         cases=_moved_streams(before, after, "case"),
         opportunities=_moved_streams(before, after, "opportunity"),
         consents=_words(was, will), contacts=_counts(was, will),
@@ -133,6 +140,27 @@ def _moved(view: str, was: Rows, will: Rows, types: Mapping[str, str]) -> tuple[
 
 def _owner_of(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     return {key: owner for owner, theirs in rows.items() for key in theirs}
+
+
+def _moved_facts(
+    before: Sequence[Owned], after: Sequence[Owned], types: tuple[type[Event], ...]
+) -> tuple[Moving, ...]:
+    old, new = (_fact_owners(found, types) for found in (before, after))
+    return tuple(
+        Moving(what=kind, id=name, owner=old.get((name, kind), ""), becomes=new.get((name, kind), ""))
+        for name, kind in sorted(old.keys() | new.keys())
+        if old.get((name, kind)) != new.get((name, kind))
+    )
+
+
+def _fact_owners(found: Sequence[Owned], types: tuple[type[Event], ...]) -> dict[tuple[str, str], str]:
+    return {
+        (e.event_id, e.type): owner
+        for one in found
+        for owner, events in one.histories.items()
+        for e in events
+        if isinstance(e.event, types)
+    }
 
 
 def _moved_streams(before: Sequence[Owned], after: Sequence[Owned], category: str) -> tuple[Moving, ...]:

@@ -11,13 +11,18 @@ from infra.database import unavailable
 from infra.identity import store as identity_store
 from infra.ids import new_id
 from infra.intake import Intake
-from infra.item import EVENT_ID, Accepted, Broken, Draft, IdentifierValues, Item
+from infra.item import EVENT_ID, Accepted, Broken, Draft, Duplicate, IdentifierValues, Item
 from infra.journal.journal import Journal
 from infra.matching import Matcher
 from infra.vault import DataKey, Vault
 from models.domain.identity import Key
+from models.errors import Refused
 from models.ports import By, Write
 from models.tables.journal import journal
+
+REUSED = Refused(
+    "idempotency_key.reused", "another command was given under this Idempotency-Key: take a new key"
+)
 
 
 class Recorder:
@@ -45,6 +50,14 @@ class Recorder:
         """Append as one item; False for a repeat of the same source id, which adds nothing."""
         trace = self._traces([by]).get(by.cause)
         return isinstance(self._journal.append_one(self.item(by, writes, trace)), Accepted)
+
+    def record_once(self, by: By, writes: Sequence[Write]) -> bool:
+        """As `record`, under an id that a caller chose: raises `Refused` where they gave it to something else."""
+        trace = self._traces([by]).get(by.cause)
+        verdict = self._journal.append_one(self.item(by, writes, trace))
+        if isinstance(verdict, Duplicate) and verdict.code:
+            raise REUSED
+        return isinstance(verdict, Accepted)
 
     def record_batch(self, decisions: Sequence[tuple[By, Sequence[Write]]]) -> int:
         """Append many items in one go; how many were new. A stale one among them adds nothing.

@@ -42,7 +42,7 @@ SOURCE = "erasure"
 CHUNK = 500
 MOST = 100
 """Customers who are erased together: vacuum and checkpoint are done once for all of them."""
-VACUUMED = ("data_key",), ("identifier", "quarantine", "raw_body")
+VACUUMED: tuple[tuple[str, ...], tuple[str, ...]] = ("data_key",), ("identifier", "quarantine", "raw_body")
 """Tables of the vault and of the workspace whose deleted rows are overwritten at once."""
 
 _AGAIN = text(

@@ -9,7 +9,7 @@ from events.envelope import Envelope, Event
 from events.opportunity import FollowUpMissed
 from infra.ids import derived_id, new_id
 from infra.intake import InboundIdentifier
-from infra.journal.recording import Recorder
+from infra.journal.recording import REUSED, Recorder
 from infra.views import Views
 from infra.workspace import Workspace
 from models.domain.opportunity import CaptureOpportunity, Command, Opportunity, decider
@@ -20,7 +20,6 @@ from services.api.opportunity_body import CaptureBody, CommandAnswer, Recorded, 
 
 SOURCE = "api"
 UNKNOWN = Refused("opportunity.unknown", "no opportunity has this id")
-REUSED = Refused("idempotency_key.reused", "another command was given under this Idempotency-Key")
 
 
 class Commands:

@@ -130,7 +130,7 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
             by = By(source=SOURCE, source_id=source_id(key), actor=body.asked_by, customer=one)
             revision = len(workspace.journal.stream(stream))
             told = Write(stream=stream, expected=revision, events=[(event, workspace.clock.now())])
-            workspace.log.record(by, [told])
+            workspace.log.record_once(by, [told])
         return stands(one)
 
     @routes.get("/erasure", responses=described(404))
