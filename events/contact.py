@@ -23,11 +23,15 @@ class ContactStarted(Event):
 
 @event("contact.rang", door="touches", by="switch")
 class ContactRang(Event):
-    """A person's phone rang for this contact; `seconds` until it was picked up or given up."""
+    """A person's phone rang for this contact; `seconds` until it was picked up or given up.
+
+    Without seconds it begins to ring, or, where it was `given_up`, it stops, unanswered.
+    """
 
     contact_id: Name
     agent: Name | None = None
     seconds: Seconds | None = None
+    given_up: bool = False
 
 
 @event("contact.queued", door="touches", by="switch, chat server")
@@ -93,9 +97,14 @@ class ContactEnded(Event):
 
 @event("contact.wrapped_up", door="touches", by="agent desktop")
 class ContactWrappedUp(Event):
-    """The agent finished the work after the talk and said what it was about."""
+    """The agent finished the work after the talk and said what it was about.
+
+    Without an agent it is the one who talked last. `talk_seconds` are that agent's, where the source counts them.
+    """
 
     contact_id: Name
+    agent: Name | None = None
+    talk_seconds: Seconds | None = None
     reason: Code | None = None
     outcome: Outcome = "unknown"
     confirmed: bool | None = None

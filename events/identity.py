@@ -45,12 +45,17 @@ class CustomersUnmerged(Event):
 
 @event("identity.split", by="a person", category="identity", key="customer")
 class CustomerSplit(Event):
-    """Identifiers were taken off a customer: they, and what they showed, are another person's from the start."""
+    """Identifiers were taken off a customer: they, and what they showed, are another person's from the start.
+
+    Without a `veto` only the ground fell away, an identifier that turned out to be shared: other evidence may
+    join the two again.
+    """
 
     customer: Name
     restored: Name
     identifiers: tuple[IdentifierRef, ...]
     why: Name
+    veto: bool = True
 
 
 @event(

@@ -31,6 +31,7 @@ LARGEST = 2 * EVENT_BYTES
 """Bytes of a whole CloudEvent; in base64 its data is a third longer."""
 _JSON_DATA = re.compile(r"(application|text)/([\w.\-]+\+)?json\s*(;.*)?", re.IGNORECASE)
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_VERSION = "Expected 1.0: events of CloudEvents 1.0 are taken here"
 _PLACES = {"$.source_id": "$.id", "$.occurred_at": "$.time", "$.known_at": "$.knownat"}
 """Where our names for things are another than CloudEvents'."""
 
@@ -93,7 +94,8 @@ def translate(raw: bytes) -> bytes | Rejected:
         found = ("not_utf8", "$", "the text is not UTF-8")
     except msgspec.MsgspecError as error:
         problem = codec.undecodable(error)
-        found = (problem.code, problem.path, problem.detail)
+        plain = problem.path == "$.specversion"
+        found = (problem.code, problem.path, _VERSION if plain else problem.detail)
     except codec.Undecodable as problem:
         found = (problem.code, problem.path, problem.detail)
     else:

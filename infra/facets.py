@@ -1,8 +1,9 @@
 """What stands in the clear in an event: facets of sealed values that rules may use, and names that name nobody."""
 
-import re
+from collections.abc import Iterator
 from datetime import date
 from functools import cache
+from itertools import chain
 
 import msgspec
 
@@ -10,16 +11,24 @@ from events.codec import Undecodable
 from events.customer import CustomerDescribed
 from events.envelope import Event
 from events.personal import Clear
+from infra.reachable import is_phone, may_reach, reachable
 
-PHONE = re.compile(r"\+\d[\d ()./-]{6,30}")
-_SAYS = "this names something; a phone number is an identifier"
+_CODE = "phone_in_name"
+STAFF = frozenset({"agent", "to_agent", "owner", "captured_by"})
+"""Fields that name a colleague, who may go by their work's mail address."""
+_WHAT = {"phone": "a phone number", "email": "a mail address"}
+_STAFF = frozenset(f"$.data.{one}" for one in STAFF)
 
 
 @cache
-def _named(cls: type[Event]) -> tuple[str, ...]:
-    """The fields of an event type that name something and are never sealed."""
+def _named(cls: type[Event]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The fields of an event type that name something and are never sealed: texts, and those that hold several."""
     fields = getattr(msgspec.inspect.type_info(cls), "fields", ())
-    return tuple(one.name for one in fields if not one.name.endswith("_id") and _is_text(one.type))
+    named = [one for one in fields if not one.name.endswith("_id")]
+    return (
+        tuple(one.name for one in named if _is_text(one.type)),
+        tuple(one.name for one in named if _holds_texts(one.type)),
+    )
 
 
 def _is_text(kind: msgspec.inspect.Type) -> bool:
@@ -28,14 +37,46 @@ def _is_text(kind: msgspec.inspect.Type) -> bool:
     return isinstance(kind, msgspec.inspect.StrType)
 
 
+def _holds_texts(kind: msgspec.inspect.Type) -> bool:
+    match kind:
+        case msgspec.inspect.DictType(value_type=inner) | msgspec.inspect.VarTupleType(item_type=inner):
+            return _is_text(inner)
+    return False
+
+
 def refuse_phones(event: Event) -> None:
-    """An agent's or a queue's name goes on into topics and figures in the clear: a phone number is none."""
-    for name in _named(type(event)):
-        value = getattr(event, name)
-        if value is not None and value[:1] == "+" and PHONE.fullmatch(value):
-            raise Undecodable(
-                "phone_in_name", f"$.data.{name}", "this names something; a phone number is an identifier"
-            )
+    """An agent's or a queue's name and every attribute go on into topics and figures in the clear: none of them
+    is a phone number or a customer's mail address. Nor is a phone number a customer's name. Raises `Undecodable`.
+    """
+    texts, several = _named(type(event))
+    told = [text for name in texts if (text := getattr(event, name))]
+    for name in several:
+        if found := getattr(event, name):
+            told += chain(found, found.values()) if isinstance(found, dict) else found
+    if told and may_reach("\n".join(told)):
+        for path, text in _told(event, texts, several):
+            if path not in _STAFF or reachable(text) != "email":
+                refuse_in_clear(text, path)
+    if isinstance(event, CustomerDescribed) and isinstance(event.name, Clear) and is_phone(event.name.value):
+        sentence = "a phone number is no name; it is an identifier: send it in identifiers"
+        raise Undecodable(_CODE, "$.data.name", sentence)
+
+
+def refuse_in_clear(text: str, path: str) -> None:
+    """One text that is published as it is, a source's id of an event, say: as `refuse_phones` for a whole event."""
+    if may_reach(text) and (found := reachable(text)):
+        sentence = f"this is published unsealed; {_WHAT[found]} is an identifier: send it in identifiers"
+        raise Undecodable(_CODE, path, sentence)
+
+
+def _told(event: Event, texts: tuple[str, ...], several: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Every text with its place; of attributes that of all of them, since a key may be anything too."""
+    for name in texts:
+        yield f"$.data.{name}", getattr(event, name) or ""
+    for name in several:
+        found = getattr(event, name)
+        for text in chain(found, found.values()) if isinstance(found, dict) else found:
+            yield f"$.data.{name}", text
 
 
 def with_facets(event: Event) -> Event:

@@ -109,15 +109,20 @@ class Settings(BaseSettings):
         return f"http://127.0.0.1:{self.api_port}"
 
     @cached_property
-    def keys(self) -> frozenset[str]:
-        """The keys that may call; without a setting, one made for this folder."""
-        return frozenset(_key_of(one) for one in self._given) or frozenset({self._own})
+    def keys(self) -> tuple[str, ...]:
+        """The keys that may call, each once, in the order given; without a setting, one made for this folder."""
+        return tuple(dict.fromkeys(map(_key_of, self._given))) or (self._own,)
 
     @cached_property
     def personal_keys(self) -> frozenset[str]:
         """Those of the keys that may see personal values; one that is given twice has its lesser right."""
         plain = {_key_of(one) for one in self._given if one.endswith(PLAIN)}
-        return self.keys - plain
+        return frozenset(self.keys) - plain
+
+    @property
+    def first_key(self) -> str:
+        """The key for this machine's own commands: the first that sees personal values, else the first."""
+        return next((key for key in self.keys if key in self.personal_keys), self.keys[0])
 
     @property
     def _given(self) -> list[str]:

@@ -13,6 +13,7 @@ from prometheus_client import Counter
 from sqlalchemy import Connection, Engine, Row, select, text, update
 
 from events import customer_state
+from events.schema import dataschema
 from events.topics import state_topic
 from infra.clock import Clock
 from infra.customer_state.reading import MOVING_WIRES, SETTLED, Stand, States, concerned
@@ -54,8 +55,9 @@ class StateTopic:
 
     def __init__(
         self, engine: Engine, bootstrap: str, prefix: str, rules: Rules, zone: str, clock: Clock,
-        heart: Heart | None = None,
+        heart: Heart | None = None, public_url: str = "",
     ) -> None:  # fmt: skip
+        self._dataschema = dataschema(customer_state.NAME, customer_state.SCHEMA, public_url).encode()
         self._engine, self._bootstrap, self._clock = engine, bootstrap, clock
         self._heart = heart or Heart()
         self._topic, self._states = state_topic(prefix), States(rules, zone)
@@ -168,7 +170,7 @@ class StateTopic:
         now = _text(self._clock.now())
         try:
             for one in stands:
-                key, headers = one.customer.encode(), _headers(one, now)
+                key, headers = one.customer.encode(), _headers(one, now, self._dataschema)
                 self._producer.produce(self._topic, one.value, key, headers=headers, on_delivery=told)
             left = self._producer.flush(PATIENCE_SECONDS)
         except (KafkaException, BufferError) as error:
@@ -205,12 +207,12 @@ def place_of(engine: Engine, prefix: str) -> tuple[int, bool, int] | None:
     return None if row is None else (row[0], row[1], row[2])
 
 
-def _headers(one: Stand, now: bytes) -> Any:
+def _headers(one: Stand, now: bytes, dataschema: bytes) -> Any:
     position = b"%d" % one.position
     return [
         ("ce_id", one.customer.encode() + b":" + position), ("ce_source", _SOURCE),
         ("ce_type", customer_state.WIRE.encode()), ("ce_specversion", b"1.0"), ("ce_time", now),
-        ("ce_subject", one.customer.encode()), ("ce_dataschema", customer_state.DATASCHEMA.encode()),
+        ("ce_subject", one.customer.encode()), ("ce_dataschema", dataschema),
         ("ts_position", position), ("content-type", b"application/json"),
     ]  # fmt: skip
 

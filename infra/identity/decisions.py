@@ -58,8 +58,10 @@ def _apply(connection: Connection, event: Event, position: int) -> None:
             part(connection, restored, below(merges, restored))
             if veto:
                 keep_apart(connection, survivor, restored)
-        case CustomerSplit(customer=one, restored=restored, identifiers=refs):
+        case CustomerSplit(customer=one, restored=restored, identifiers=refs, veto=veto):
             _split(connection, one, restored, refs, position)
+            if veto:
+                keep_apart(connection, one, restored)
         case EventAssigned(event_or_stream=subject, customer=one):
             _give(connection, subject, one)
         case IdentifierBlocked(identifier=ref):
@@ -159,7 +161,6 @@ def _split(
             {"one": one, "restored": restored, "kind": ref.kind, "issuer": ref.issuer, "hash": ref.hash},
         )
     tangle(connection, restored)
-    keep_apart(connection, one, restored)
 
 
 def _give(connection: Connection, subject: str, one: str) -> None:

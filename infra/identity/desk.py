@@ -42,7 +42,9 @@ class _Look(Struct, frozen=True):
         known = edges(self.events)
         merges = [e.event for e in self.events if isinstance(e.event, CustomersMerged) and known.stands(e)]
         forgotten = [one for one, finished in self.erased.items() if finished]
-        return Identities(known, self.since, merges, self.erased, forgotten)
+        told = sorted((e for e in self.events if e.identifiers), key=lambda e: e.position)
+        shown = [[ref.key for ref in e.identifiers] for e in told]
+        return Identities(known, self.since, merges, shown, self.erased, forgotten)
 
 
 class IdentityDesk:

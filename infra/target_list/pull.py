@@ -86,7 +86,8 @@ class Pull:
     """A list's members as they may be contacted at the moment of the pull.
 
     The frozen rows never change; whoever has withdrawn consent since, complains now, can't be reached
-    on the list's channel any more, or has turned out to be another member as well, is left out here.
+    on the list's channel any more, or has turned out to be another member as well, is left out here. The
+    address is one that what allows the contact reaches.
     """
 
     def __init__(self, workspace: Workspace, listed: Listed, *, addresses: bool) -> None:
@@ -146,23 +147,24 @@ class Pull:
             complaints = standings.complaints(stand.values())
             for _, row in page:
                 who = survivors.get(row.customer, row.customer)
-                if who in taken or who not in stand or not self._may(row, stand[who], complaints, suppressed):
+                one = None if who in taken else stand.get(who)
+                allowed = self._allowed(row, one, complaints, suppressed) if one else None
+                if one is None or allowed is None:
                     self._left_out.add(row.customer)
                     continue
                 taken.add(who)
-                if self._addresses and (key := _address(row, stand[who], self._workspace.rules.reach)):
+                if self._addresses and (key := _address(one, allowed, self._workspace.rules.reach)):
                     self._keys[row.customer] = key
 
-    def _may(
+    def _allowed(
         self, row: ListRow, one: Standing, complaints: frozenset[str], suppressed: frozenset[Key]
-    ) -> bool:
-        purpose, settings = self.listed.published.purpose, self._rules
+    ) -> Permitted | None:
         channels = (row.channel,) if row.channel else ()
-        reach = self._workspace.rules.reach
         asked = permission(
-            reachable(one, complaints, suppressed), purpose, channels, settings.legal_basis, reach
-        )
-        return isinstance(asked, Permitted)
+            reachable(one, complaints, suppressed), self.listed.published.purpose, channels,
+            self._rules.legal_basis, self._workspace.rules.reach,
+        )  # fmt: skip
+        return asked if isinstance(asked, Permitted) else None
 
     def _opened(
         self, connection: Connection, page: Sequence[tuple[int, ListRow]]
@@ -179,9 +181,9 @@ def _pulled(row: ListRow, key: Key | None, values: Mapping[Key, str]) -> Pulled:
     return Pulled(row=row, address_kind=key[0], address_issuer=key[1], address=value)
 
 
-def _address(row: ListRow, one: Standing, reach: Mapping[Channel, tuple[str, ...]]) -> Key | None:
-    """The identifier for the member's channel."""
-    found = addresses(one.view, row.channel, reach.get(row.channel, ())) if row.channel else iter(())
+def _address(one: Standing, allowed: Permitted, reach: Mapping[Channel, tuple[str, ...]]) -> Key | None:
+    """The identifier by which they may be reached."""
+    found = addresses(one.view, allowed.channel, reach.get(allowed.channel, ()), allowed)
     return next((held.key for held in found), None)
 
 

@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import TypeVar
 
 import structlog
 from prometheus_client import Counter
@@ -22,6 +23,7 @@ from infra.webhooks.turns import Turn, Turns
 from models.errors import Refused, Unavailable
 
 log = structlog.get_logger()
+T = TypeVar("T")
 OUTCOMES = ("taken", "refused", "silent", "gone")
 ATTEMPTS = Counter(
     "touchstone_webhook_attempts_total", "Requests to webhooks, by what became of them", ["outcome"]
@@ -139,14 +141,16 @@ class Sender:
 
     async def _attempt(self, id: str, event: CloudEvent) -> Answer:
         """One request, within a turn that lasts as long as the request may."""
+        secrets = await self._asked(partial(self._turns.secrets, id))
         while time.monotonic() + SECONDS + WAIT_SECONDS > self._until:
             await asyncio.sleep(STEP_SECONDS)
+            secrets = await self._asked(partial(self._turns.secrets, id))
         turn = self._held.get(id)
-        if turn is None:
+        if turn is None or not secrets:
             raise _Lost
         headers = {
             "content-type": "application/cloudevents+json; charset=utf-8", "user-agent": "Touchstone-Webhooks/1",
-            **signing.signed(turn.secrets, event.event_id, event.body, self._clock.now()),
+            **signing.signed(secrets, event.event_id, event.body, self._clock.now()),
         }  # fmt: skip
         answer = await self._post.send(turn.url, headers, event.body)
         outcome = "gone" if answer.status == GONE else "refused" if answer.status else "silent"
@@ -170,19 +174,20 @@ class Sender:
         log.warning("webhook disabled", webhook=id, why=why)
         raise _Lost
 
-    @staticmethod
-    async def _note(note: Callable[[], bool]) -> None:
+    async def _note(self, note: Callable[[], bool]) -> None:
         """What was sent is noted, however long the database is away: else it would be sent again.
 
         Raises `_Lost` where it is not ours to note.
         """
+        if not await self._asked(note):
+            raise _Lost
+
+    @staticmethod
+    async def _asked(ask: Callable[[], T]) -> T:
+        """What a database says, however long it is away."""
         while True:
             try:
-                ours = await asyncio.to_thread(note)
+                return await asyncio.to_thread(ask)
             except Unavailable as error:
                 log.warning("waiting", why=str(error))
                 await asyncio.sleep(WAIT_SECONDS)
-            else:
-                break
-        if not ours:
-            raise _Lost

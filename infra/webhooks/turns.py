@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Engine, Row, text, update
+from sqlalchemy import Engine, Row, select, text, update
 
 from infra.database import unavailable
 from infra.vault import Vault
@@ -31,13 +31,12 @@ _HOLD = text(
 
 
 class Turn(Struct, frozen=True, kw_only=True):
-    """A webhook that this process sends for, as it stands. `secrets` holds all that may sign."""
+    """A webhook that this process sends for, as it stands."""
 
     id: str
     url: str
     topics: tuple[str, ...]
     types: tuple[str, ...]
-    secrets: tuple[Secret, ...]
     position: int
     trouble: Trouble | None
 
@@ -50,6 +49,7 @@ class Turns:
 
     def __init__(self, engine: Engine, vault: Vault, holder: str) -> None:
         self._engine, self._vault, self._holder = engine, vault, holder
+        self._asking = engine.execution_options(isolation_level="AUTOCOMMIT")  # one question, one round trip
         self._opened: dict[str, tuple[bytes, tuple[Secret, ...]]] = {}
 
     def hold(self) -> tuple[list[Turn], float]:
@@ -60,7 +60,23 @@ class Turns:
                 _HOLD, {"holder": self._holder, "seconds": HELD_SECONDS, "most": MOST}
             ).all()
         self._open(rows)
-        return [_turn(row, self._opened[row.id][1]) for row in rows if row.id in self._opened], until
+        return [_turn(row) for row in rows if row.id in self._opened], until
+
+    def secrets(self, id: str) -> tuple[Secret, ...]:
+        """All that may sign for a webhook at this moment; none where it is not ours any more.
+
+        Asked before each request: what is sent after a rotation was answered is signed by the new secret too.
+        """
+        query = select(webhook.c.secrets).where(webhook.c.id == id, webhook.c.holder == self._holder)
+        with unavailable(), self._asking.connect() as connection:
+            sealed = connection.execute(query).scalar_one_or_none()
+        if sealed is None:
+            return ()
+        known = self._opened.get(id)
+        if known is None or known[0] != bytes(sealed):
+            found = opened(self._vault, [(id, bytes(sealed))])
+            known = self._opened[id] = (bytes(sealed), tuple(found.get(id, ())))
+        return known[1]
 
     def _open(self, rows: Sequence[Row[Any]]) -> None:
         """The vault is asked only for secrets that changed."""
@@ -112,11 +128,11 @@ class Turns:
             return connection.execute(update(webhook).where(*ours).values(**values)).rowcount > 0
 
 
-def _turn(row: Row[Any], secrets: tuple[Secret, ...]) -> Turn:
+def _turn(row: Row[Any]) -> Turn:
     trouble = None
     if row.failing_since is not None:
         trouble = Trouble(attempts=row.attempts, since=row.failing_since, next_at=row.next_at)
     return Turn(
-        id=row.id, url=row.url, topics=tuple(row.topics), types=tuple(row.types), secrets=secrets,
+        id=row.id, url=row.url, topics=tuple(row.topics), types=tuple(row.types),
         position=row.position, trouble=trouble,
     )  # fmt: skip

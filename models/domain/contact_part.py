@@ -87,8 +87,8 @@ def _said(event: Event) -> dict[str, object]:
     match event:
         case ContactStarted(channel=channel, direction=direction, outside=outside):
             return {"channel": channel, "direction": direction, "outside": outside}
-        case ContactRang(agent=agent, seconds=seconds):
-            return {"agent": agent, "ring": seconds}
+        case ContactRang(agent=agent, seconds=seconds, given_up=given_up):
+            return {"agent": agent, "ring": seconds, "how": "given_up" if given_up else ""}
         case ContactQueued(queue=queue):
             return {"queue": queue}
         case ContactLeftQueue(queue=queue, how=how, wait_seconds=wait):
@@ -101,8 +101,11 @@ def _said(event: Event) -> dict[str, object]:
             return {"queue": queue, "agent": agent, "team": team}
         case ContactEnded(outcome=outcome, wait_seconds=wait, talk_seconds=talk):
             return {"outcome": outcome, "wait": wait, "talk": talk}
-        case ContactWrappedUp(reason=reason, outcome=outcome, confirmed=confirmed, seconds=seconds):
-            return {"reason": reason, "outcome": outcome, "confirmed": confirmed, "wrap_up": seconds}
+        case ContactWrappedUp() as done:
+            return {
+                "agent": done.agent, "reason": done.reason, "outcome": done.outcome,
+                "confirmed": done.confirmed, "wrap_up": done.seconds, "talk": done.talk_seconds,
+            }  # fmt: skip
         case ContactCallbackAsked(at=at, queue=queue, agent=agent):
             return {"due_at": at, "queue": queue, "agent": agent}
         case ContactHandedOver(to_contact_id=to, to_channel=channel):

@@ -5,7 +5,7 @@ and is told anew from all of them, sorted by time and, at one instant, by what c
 """
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 from typing import Literal
 
@@ -15,35 +15,11 @@ from msgspec import Struct
 from events.envelope import Envelope
 from events.vocabulary import Channel, Direction
 from models.domain.contact import converses
+from models.domain.contact_leg import Leg, between, whole
 from models.domain.contact_part import RANK, Part, contact_of, part_of, same
-
-Ended = Literal[
-    "", "hung_up", "abandoned", "transferred", "timeout", "key", "full", "callback", "voicemail", "unknown"
-]
-"""How a leg ended; empty while it lasts."""
-
 
 Spent = Literal["wait", "ring", "talk", "hold", "wrap_up"]
 """What the seconds of a contact are spent on."""
-
-
-class Leg(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One stretch of a contact with one queue and, once it was answered, one agent or bot. Times are seconds."""
-
-    began_at: datetime
-    queue: str = ""
-    agent: str = ""
-    team: str = ""
-    bot: bool = False
-    queued: bool = False
-    answered_at: datetime | None = None
-    ended_at: datetime | None = None
-    ended: Ended = ""
-    wait: float = 0.0
-    ring: float = 0.0
-    talk: float = 0.0
-    hold: float = 0.0
-    wrap_up: float = 0.0
 
 
 class Conversation(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -75,6 +51,10 @@ class Conversation(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return any(leg.answered_at is not None and not leg.bot for leg in self.legs)
 
 
+STEPS = frozenset({"queued", "rang", "answered", "left_queue"})
+"""Kinds of parts that tell a call step by step, whatever a record of it says as a whole."""
+
+
 def fold(state: Conversation | None, envelope: Envelope) -> Conversation | None:
     """The contact after one more of its parts, in whatever order they come; None while none is known."""
     part = part_of(envelope)
@@ -87,7 +67,7 @@ def fold(state: Conversation | None, envelope: Envelope) -> Conversation | None:
 
 def tell(contact_id: str, parts: tuple[Part, ...]) -> Conversation:
     """The contact that these parts, in order, tell of."""
-    teller = _Teller()
+    teller = _Teller(by_steps=any(part.kind in STEPS for part in parts))
     for _, instant in groupby(parts, key=lambda part: part.at):
         together = list(instant)
         if teller.goes_on:  # what ends a leg comes before what begins the next at the same instant
@@ -105,8 +85,11 @@ def counts(contact: Conversation) -> bool:
 class _Teller:
     """Goes through the parts of one contact once."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, by_steps: bool) -> None:
+        self.by_steps = by_steps
         self.legs: list[Leg] = []
+        self.counted: dict[int, float] = {}
+        self.direction: Direction | None = None
         self.said: dict[str, object] = {}
         self.first: datetime | None = None
         self.ended_at: datetime | None = None
@@ -122,6 +105,8 @@ class _Teller:
         """Take the next part in."""
         self.first = self.first or part.at
         self._hear(part)
+        if part.kind in ("queued", "answered"):
+            self.ended_at = None  # it goes on after what seemed its end
         match part.kind:
             case "queued":
                 self._begin(part, queued=True)
@@ -132,14 +117,14 @@ class _Teller:
             case "held":
                 self._last(part, hold=self._now(part).hold + (part.hold or 0.0))
             case "transferred":
-                self._end(part, "transferred")
-                self.legs.append(Leg(began_at=part.at, queue=part.queue, agent=part.agent, team=part.team,
-                                     queued=bool(part.queue)))  # fmt: skip
+                self._transfer(part)
             case "left_queue":
                 self._end(part, part.how or "unknown")
             case "ended":
                 self.ended_at = part.at
-                if self.legs:
+                if self.goes_on and self._passed_on(part):
+                    self.legs.pop()
+                elif self.legs:
                     self._end(part, "hung_up" if self.legs[-1].answered_at else "abandoned")
             case "wrapped_up":
                 self._wrap_up(part)
@@ -147,9 +132,13 @@ class _Teller:
                 self._touch(part)
 
     def _hear(self, part: Part) -> None:
-        for name in ("channel", "direction", "reason", "outcome", "outside"):
+        for name in ("channel", "reason", "outcome", "outside"):
             if (value := getattr(part, name)) not in ("", "unknown"):
                 self.said[name] = value
+        if part.direction != "unknown":
+            if part.kind == "started" and self.direction is None:
+                self.direction = part.direction  # whoever began it; each message of it has a way of its own
+            self.said.setdefault("direction", part.direction)
         if part.confirmed is not None:
             self.said["confirmed"] = part.confirmed
         if part.kind == "callback_asked":
@@ -176,19 +165,43 @@ class _Teller:
             self._end(part, "transferred")
         self.legs.append(Leg(began_at=part.at, queue=part.queue, queued=queued))
 
+    def _transfer(self, part: Part) -> None:
+        """A new leg; but not to the agent who has it already, or to whom it is on its way."""
+        now = self.legs[-1] if self.goes_on else None
+        on_its_way = now is not None and (now.answered_at is not None or now.queue == part.queue)
+        if now and part.agent and now.agent == part.agent and on_its_way:
+            return
+        self._end(part, "transferred")
+        self.legs.append(Leg(began_at=part.at, queue=part.queue, agent=part.agent, team=part.team,
+                             queued=bool(part.queue)))  # fmt: skip
+
+    def _passed_on(self, part: Part) -> bool:
+        """Was it put through to where nobody tells us of it, and ended here at that instant?"""
+        last = self.legs[-1]
+        before = self.legs[-2] if len(self.legs) > 1 else None
+        fresh = last.began_at == part.at and last.answered_at is None and not self.ringing
+        return fresh and before is not None and before.ended == "transferred" and before.ended_at == part.at
+
     def _ring(self, part: Part) -> None:
         """Told with its seconds, it has rung; without, it begins to, until an answer, another ring or the leg's end."""
+        if part.how == "given_up" and part.ring is None:
+            if self.ringing and self.ringing.agent in ("", part.agent):
+                self._rung(part)
+            return
         now = self._now(part)
         if part.ring is not None:
             self._last(part, ring=now.ring + part.ring)
             return
+        if now.bot and now.answered_at is not None:  # the program is done, whoever may answer now
+            self._end(part, "transferred")
+            self.legs.append(Leg(began_at=part.at))
         self._rung(part)
         self.ringing = part
 
     def _rung(self, part: Part) -> None:
         """What has rung until now belongs to a leg that waits for its answer."""
         if self.ringing and self.goes_on and self.legs[-1].answered_at is None:
-            rang = self.legs[-1].ring + _between(self.ringing.at, part.at)
+            rang = self.legs[-1].ring + between(self.ringing.at, part.at)
             self.legs[-1] = msgspec.structs.replace(self.legs[-1], ring=rang)
         self.ringing = None
 
@@ -206,7 +219,7 @@ class _Teller:
         now = self._now(part)
         waited = part.wait
         if waited is None:
-            waited = _between(now.began_at, part.at) if now.queued else now.ring
+            waited = between(now.began_at, part.at) if now.queued else now.ring
         self._last(part, answered_at=part.at, agent=part.agent or now.agent, team=part.team or now.team,
                    bot=part.bot, wait=waited)  # fmt: skip
 
@@ -217,20 +230,28 @@ class _Teller:
         now = self.legs[-1]
         said: dict[str, object] = {"ended_at": part.at, "ended": how}
         if now.answered_at is None:
-            waited = part.wait if part.wait is not None else _between(now.began_at, part.at)
+            waited = part.wait if part.wait is not None else between(now.began_at, part.at)
             said["wait"] = waited if now.queued else now.wait
         else:
             before = sum(leg.talk for leg in self.legs[:-1])
-            talked = _between(now.answered_at, part.at) - now.hold
+            talked = between(now.answered_at, part.at) - now.hold
             said["talk"] = max(0.0, part.talk - before if part.talk is not None else talked)
+            said["talk"] = self.counted.get(len(self.legs) - 1, said["talk"])
         self._last(part, **said)
 
     def _wrap_up(self, part: Part) -> None:
-        """The work after the talk belongs to whoever talked last."""
+        """The work after the talk belongs to the agent that it names, else to whoever talked last."""
         answered = [at for at, leg in enumerate(self.legs) if leg.answered_at is not None]
-        if answered and part.wrap_up is not None:
-            at = answered[-1]
+        named = [at for at in answered if part.agent and self.legs[at].agent == part.agent]
+        if not answered:
+            return
+        at = (named or answered)[-1]
+        if part.wrap_up is not None:
             self.legs[at] = msgspec.structs.replace(self.legs[at], wrap_up=part.wrap_up)
+        if part.talk is not None and named:
+            self.counted[at] = part.talk
+            if self.legs[at].ended:
+                self.legs[at] = msgspec.structs.replace(self.legs[at], talk=part.talk)
 
     def _touch(self, part: Part) -> None:
         """A touch tells a contact whole, or is one message of it."""
@@ -239,20 +260,11 @@ class _Teller:
         told = (part.queue, part.agent, part.wait, part.ring, part.talk, part.hold, part.wrap_up)
         if not any(one not in ("", None) for one in told) and not part.bot:
             return
+        if self.by_steps and part.channel == "voice":
+            return
         if any(leg.answered_at and leg.agent == part.agent for leg in self.legs) and part.talk is None:
             return
-        waited = part.wait or 0.0
-        answered = part.talk is not None or bool(part.agent) or part.bot
-        whole = sum(one or 0.0 for one in (part.talk, part.hold))
-        self.legs.append(
-            Leg(
-                began_at=part.at, queue=part.queue, agent=part.agent, team=part.team, bot=part.bot,
-                queued=bool(part.queue), answered_at=part.at + timedelta(seconds=waited) if answered else None,
-                ended_at=part.at + timedelta(seconds=waited + whole),
-                ended="hung_up" if answered else "abandoned", wait=waited, ring=part.ring or 0.0,
-                talk=part.talk or 0.0, hold=part.hold or 0.0, wrap_up=part.wrap_up or 0.0,
-            )
-        )  # fmt: skip
+        self.legs.append(whole(part))
 
     def told(self, contact_id: str, parts: tuple[Part, ...]) -> Conversation:
         assert self.first is not None
@@ -260,11 +272,8 @@ class _Teller:
             contact_id=contact_id, started_at=self.first, ended_at=self.ended_at, legs=tuple(self.legs),
             messages=self.messages, parts=parts,
         )  # fmt: skip
-        return msgspec.structs.replace(contact, **self.said)
-
-
-def _between(begin: datetime, end: datetime) -> float:
-    return max(0.0, (end - begin).total_seconds())
+        told = self.said | ({"direction": self.direction} if self.direction else {})
+        return msgspec.structs.replace(contact, **told)
 
 
 def of(events: Iterable[Envelope]) -> dict[str, Conversation]:

@@ -1,7 +1,8 @@
 """What a person may decide about who is who, and what follows: pure, from edges and a command."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
+import msgspec
 from msgspec import Struct
 
 from events.envelope import Event, IdentifierRef
@@ -13,8 +14,9 @@ from events.identity import (
     IdentifierBlocked,
     MergeDeclined,
 )
-from models.domain.identity import dissolved, fallen
+from models.domain.identity import Key, dissolved, fallen
 from models.domain.ownership import Edges
+from models.domain.weld import groups
 from models.errors import Refused
 
 
@@ -55,6 +57,8 @@ class Block(Struct, frozen=True, kw_only=True):
     customer: str
     identifier: IdentifierRef
     why: str
+    new_id: Callable[[], str]
+    """For those who turn out to be customers of their own."""
 
 
 class Decline(Struct, frozen=True, kw_only=True):
@@ -80,6 +84,8 @@ class Identities(Struct, frozen=True):
     edges: Edges
     since: Mapping[str, int]
     merges: Collection[CustomersMerged] = ()
+    shown: Collection[Collection[Key]] = ()
+    """The identifiers that each event showed together, in the order of the journal."""
     erased: Collection[str] = ()
     """Who asked to be forgotten."""
     forgotten: Collection[str] = ()
@@ -106,8 +112,8 @@ def decide(state: Identities, command: Command) -> list[Event]:
             if state.edges.assigned.get(subject) == customer:
                 return []
             return [EventAssigned(event_or_stream=subject, customer=customer)]
-        case Block(identifier=ref, why=why):
-            return _block(state, ref, why)
+        case Block():
+            return _block(state, command)
         case Decline(customer=one, other=other, why=why):
             if state.edges.root(one) == state.edges.root(other):
                 raise Refused("identity.is_merged", "these two are one customer: un-merge them")
@@ -170,9 +176,47 @@ def _split(state: Identities, command: Split) -> list[Event]:
     ]
 
 
-def _block(state: Identities, ref: IdentifierRef, why: str) -> list[Event]:
-    """The merges that rest on it alone fall with it."""
-    if ref.key in state.edges.blocked:
-        return []
-    lost = fallen(list(state.merges), state.edges.linked, state.edges.blocked | {ref.key})
-    return [IdentifierBlocked(key=ref.hash, identifier=ref, why=why), *map(dissolved, lost)]
+def _block(state: Identities, command: Block) -> list[Event]:
+    """The merges that rest on it alone fall with it, and so does whatever else it alone held together."""
+    ref, edges = command.identifier, state.edges
+    blocked = edges.blocked | {ref.key}
+    lost = fallen(list(state.merges), edges.linked, blocked)
+    told: list[Event] = []
+    if ref.key not in edges.blocked:
+        told.append(IdentifierBlocked(key=ref.hash, identifier=ref, why=command.why))
+    return (
+        told + list(map(dissolved, lost)) + _parted(state, {one.absorbed for one in lost}, blocked, command)
+    )
+
+
+def _parted(
+    state: Identities, fallen: Collection[str], blocked: Collection[Key], command: Block
+) -> list[Event]:
+    """Of whoever had the identifier: those whom no event showed beside whom was there first."""
+    edges, ref = state.edges, command.identifier
+    whose = edges.root(edges.linked.get(ref.key, command.customer))
+    into = {one: survivor for one, survivor in edges.into.items() if one not in fallen}
+    theirs = {key: side for key, side in edges.linked.items() if edges.root(side) == whose}
+    now: dict[str, list[Key]] = {}
+    for key, side in theirs.items():
+        now.setdefault(_root(into, side), []).append(key)
+    joined = [[key for key, side in theirs.items() if side in pair] for pair in into.items()]
+    return [
+        CustomerSplit(
+            customer=customer, restored=command.new_id(), why="identifier_blocked", veto=False,
+            identifiers=tuple(map(_ref, some)),
+        )
+        for customer, held in sorted(now.items())
+        for some in groups(held, state.shown, joined, blocked)[1:]
+    ]  # fmt: skip
+
+
+def _ref(key: Key) -> IdentifierRef:
+    kind, issuer, digest = key
+    return msgspec.convert({"kind": kind, "issuer": issuer, "hash": digest}, IdentifierRef)
+
+
+def _root(into: Mapping[str, str], customer: str) -> str:
+    while customer in into:
+        customer = into[customer]
+    return customer

@@ -1,6 +1,10 @@
-"""May a customer be contacted for a purpose, and on which channel? What they said comes first."""
+"""May a customer be contacted for a purpose, and on which channel? What they said comes first.
 
-from collections.abc import Mapping, Sequence
+A yes reaches only the identifiers for which whoever said it spoke (`Consent.reaches`); a no and an open complaint
+hold for all of them. A legal basis is the company's and reaches whatever the customer has.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -22,15 +26,30 @@ class Consent(Protocol):
     @property
     def event_id(self) -> str: ...  # noqa: D102
 
+    def reaches(self, side: str) -> bool:
+        """Did whoever said this speak for the identifiers of that side?"""
+        ...
+
+
+class Way(Struct, frozen=True, kw_only=True):
+    """An identifier by which a customer may be reached: its kind and what it is as good as, whose it was first."""
+
+    kinds: tuple[str, ...]
+    side: str = ""
+    dead_on: frozenset[str] = frozenset()
+    """The channels on which it is known never to be reached."""
+
+    def leads(self, channel: str, kinds: Collection[str]) -> bool:
+        """Is it a way on this channel, for which these kinds will do?"""
+        return channel not in self.dead_on and not frozenset(self.kinds).isdisjoint(kinds)
+
 
 class Reachable(Struct, frozen=True, kw_only=True):
     """What decides whether, and on which channel, a customer may be contacted at all."""
 
-    kinds: frozenset[str] = frozenset()
+    ways: tuple[Way, ...] = ()
     consents: tuple[Consent, ...] = ()
     open_complaint: bool = False
-    left_on: Mapping[Channel, frozenset[str]] = {}
-    """The kinds left on a channel, where some identifiers are known never to be reached on it."""
     suppressed: bool = False
     """Known by something of a person who asked to be forgotten: only their own new word allows contact."""
 
@@ -51,7 +70,8 @@ def permission(
     `open_complaint`: a complaint is answered before anything is offered. `consent_withdrawn`: a
     withdrawal that covers channel and purpose is stricter than any consent and any legal basis.
     `suppressed`: whoever was known by this asked to be forgotten, and has said nothing new.
-    `not_reachable`: there is a channel we may use, but no identifier for it, or none that gets through.
+    `not_reachable`: there is a channel we may use, but no identifier for it of whoever allowed it, or none that
+    gets through.
     `no_legal_basis`: no consent is on record and no legal basis is set; no word of the customer is not a yes.
     """
     if customer.open_complaint:
@@ -63,13 +83,15 @@ def permission(
             withdrawn = True
             continue
         # A consent limited to one brand or product does not speak for the whole company.
-        consent = next((one.event_id for one in said if not one.scope), "")
-        basis = consent or ("" if customer.suppressed else legal_basis.get(channel, ""))
-        if not basis:
-            continue
-        allowed = True
-        if customer.left_on.get(channel, customer.kinds).intersection(reach.get(channel, ())):
-            return Permitted(channel, basis)
+        consents = [one for one in said if not one.scope]
+        legal = "" if customer.suppressed else legal_basis.get(channel, "")
+        ways = [way for way in customer.ways if way.leads(channel, reach.get(channel, ()))]
+        for consent in consents:
+            if any(consent.reaches(way.side) for way in ways):
+                return Permitted(channel, consent.event_id)
+        if legal and ways:
+            return Permitted(channel, legal)
+        allowed = allowed or bool(consents or legal)
     if withdrawn:
         return "consent_withdrawn"
     if customer.suppressed and not allowed:

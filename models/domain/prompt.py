@@ -23,6 +23,8 @@ def desks(event: Event) -> tuple[str, ...]:
     match event:
         case ContactQueued(queue=queue):
             named = (queue,)
+        case ContactRang(given_up=True):
+            pass
         case ContactRang(agent=agent) | ContactAnswered(agent=agent):
             named = (agent,)
         case ContactTransferred(to_queue=queue, to_agent=agent):

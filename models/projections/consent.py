@@ -1,4 +1,9 @@
-"""What a customer allowed and forbade, as the view of a customer holds it: the last word of everyone who is them."""
+"""What a customer allowed and forbade, as the view of a customer holds it: the last word of everyone who is them.
+
+A word is kept with whoever said it and everybody who was one with them by then. So a yes reaches what was
+theirs then or is shown to be theirs later, and never what a merge brings in from somebody who did not say it;
+a no holds for all that the customer has. What the one customer says after a merge is said by both.
+"""
 
 import msgspec
 
@@ -33,24 +38,26 @@ def _with_consent(row: Customer360Row, envelope: Envelope, consent: ConsentState
     Two who became one keep both their words, and so the stricter holds, until the one says something new.
     """
     said = "/".join((consent.channel or "*", consent.purpose or "*", *filter(None, [consent.scope])))
-    speaker = _now(row, envelope.customer)
+    speaker = row.survivor(envelope.customer)
     kept = {
         key: one
         for key, one in row.consents.items()
-        if key.partition("@")[0] != said or _now(row, one.side) != speaker
+        if key.partition("@")[0] != said or row.survivor(one.side) != speaker
     }
-    kept[f"{said}@{speaker}"] = msgspec.structs.replace(consent, side=speaker)
-    return msgspec.structs.replace(row, consents=kept)
-
-
-def _now(row: Customer360Row, side: str) -> str:
-    """Whom this id has become by now, as far as the fold has come."""
-    while side in row.joined:
-        side = row.joined[side]
-    return side
+    word = msgspec.structs.replace(consent, side=speaker, others=row.one_with(speaker))
+    return msgspec.structs.replace(row, consents={**kept, f"{said}@{speaker}": word})
 
 
 def merged(row: Customer360Row, envelope: Envelope) -> Customer360Row:
-    """Another has become this customer: from now on they speak with one voice."""
+    """Another has become this customer: from now on they speak with one voice.
+
+    Where a word itself showed that two are one, it is said by both; a fold meets it before the merge.
+    """
     event = envelope.event
-    return msgspec.structs.replace(row, joined={**row.joined, event.absorbed: event.survivor})
+    row = msgspec.structs.replace(row, joined={**row.joined, event.absorbed: event.survivor})
+    consents = {
+        key: msgspec.structs.replace(one, others=row.one_with(one.side))
+        if one.event_id == envelope.cause else one
+        for key, one in row.consents.items()
+    }  # fmt: skip
+    return msgspec.structs.replace(row, consents=consents)

@@ -13,7 +13,13 @@ from events.contact import ContactEnded, ContactStarted, ContactWrappedUp
 from events.customer import CustomerErased
 from events.envelope import Envelope, Event
 from events.holding import HoldingChanged, HoldingEnded, HoldingStarted, PurchaseRecorded, PurchaseReturned
-from events.identity import CustomersMerged, IdentifierBlocked, IdentifierLinked, IdentifierUnreachable
+from events.identity import (
+    CustomersMerged,
+    IdentifierBlocked,
+    IdentifierLinked,
+    IdentifierUnreachable,
+    PersonVerified,
+)
 from events.opportunity import (
     OpportunityCaptured,
     OpportunityImported,
@@ -25,7 +31,7 @@ from events.opportunity import (
 from events.prediction import ChurnScored
 from events.touch import TouchRecorded
 from models.domain.contact import converses, is_contact
-from models.projections import consent, reachability
+from models.projections import consent, proving, reachability
 from models.projections.customer_360_row import (
     ConsentState,
     Contact,
@@ -63,7 +69,7 @@ class Customer360(Projection[Customer360Row]):
         return _STEPS[type(envelope.event)](row, envelope)
 
     def present(self, row: Customer360Row, at: datetime) -> Customer360Row:
-        """Today is the customer's own day; a consent that has run out is none."""
+        """Today is the customer's own day; a consent or a proof that has run out is none."""
         zone = ZoneInfo(zone_of(row, self._zone))
         today = at.astimezone(zone).date()
         count = sum(
@@ -73,10 +79,12 @@ class Customer360(Projection[Customer360Row]):
             key: consent for key, consent in row.consents.items()
             if consent.expires_at is None or consent.expires_at > at
         }  # fmt: skip
-        return msgspec.structs.replace(row, contacts_today=count, consents=consents)
+        proofs = tuple(proof for proof in row.proofs if proof.expires_at > at)
+        return msgspec.structs.replace(row, contacts_today=count, consents=consents, proofs=proofs)
 
 
 def _linked(row: Customer360Row, envelope: Envelope) -> Customer360Row:
+    """`customer` is the side it belongs to: a split may have moved it since the event was recorded."""
     return _with_identifier(row, envelope, blocked=False)
 
 
@@ -87,14 +95,13 @@ def _blocked(row: Customer360Row, envelope: Envelope) -> Customer360Row:
 
 def _with_identifier(row: Customer360Row, envelope: Envelope, *, blocked: bool) -> Customer360Row:
     if row.erased_at is not None and envelope.occurred_at <= row.erased_at:
-        return (
-            row  # of the same instant; what was linked before somebody was forgotten is forgotten with them
-        )
+        return row  # of the same instant: what was linked before somebody was forgotten is forgotten too
     ref = envelope.event.identifier
     held = {one.key: one for one in row.identifiers}
     was = held.get(ref.key) or HeldIdentifier(
-        kind=ref.kind, issuer=ref.issuer, hash=ref.hash, facets=ref.facets, since=envelope.occurred_at
-    )
+        kind=ref.kind, issuer=ref.issuer, hash=ref.hash, facets=ref.facets, since=envelope.occurred_at,
+        side=envelope.customer,
+    )  # fmt: skip
     held[ref.key] = msgspec.structs.replace(was, blocked=was.blocked or blocked)
     return msgspec.structs.replace(row, identifiers=tuple(held.values()))
 
@@ -145,7 +152,8 @@ def _holding_ended(row: Customer360Row, envelope: Envelope) -> Customer360Row:
 
 def _erased(row: Customer360Row, envelope: Envelope) -> Customer360Row:
     """Nothing leads to them any more; what happened stays, as somebody's."""
-    return msgspec.structs.replace(row, identifiers=(), unreachable=(), erased_at=envelope.occurred_at)
+    at = envelope.occurred_at
+    return msgspec.structs.replace(row, identifiers=(), unreachable=(), proofs=(), erased_at=at)
 
 
 def _touched(row: Customer360Row, envelope: Envelope) -> Customer360Row:
@@ -248,6 +256,7 @@ _ABOUT_RECORDS = (
     IdentifierLinked,
     IdentifierBlocked,
     IdentifierUnreachable,
+    PersonVerified,
     CustomersMerged,
     CustomerErased,
     ChurnScored,
@@ -256,6 +265,7 @@ _STEPS: dict[type[Event], Callable[[Customer360Row, Envelope], Customer360Row]] 
     IdentifierLinked: _linked,
     IdentifierBlocked: _blocked,
     IdentifierUnreachable: reachability.failed,
+    PersonVerified: proving.tried,
     CustomersMerged: consent.merged,
     CustomerErased: _erased,
     PurchaseRecorded: _bought,

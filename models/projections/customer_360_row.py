@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from events.prediction import ScoreReason
 from events.vocabulary import Channel, IdentifierKind
+from models.domain.verification import Proof
 
 
 class HeldIdentifier(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -18,6 +19,8 @@ class HeldIdentifier(Struct, frozen=True, kw_only=True, omit_defaults=True):
     issuer: str = ""
     blocked: bool = False
     facets: dict[str, str] = {}
+    side: str = ""
+    """The customer whose it would be after every un-merge."""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -78,7 +81,13 @@ class ConsentState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     scope: str = ""
     expires_at: datetime | None = None
     side: str = ""
-    """The customer who said it, where that one became this one only later."""
+    """The customer who said it; that one may have become this one only later."""
+    others: tuple[str, ...] = ()
+    """Who had become that customer when it was said: they spoke with one voice."""
+
+    def reaches(self, side: str) -> bool:
+        """Did whoever said this speak for the identifiers of that side too?"""
+        return side == self.side or side in self.others
 
 
 class Contact(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -129,7 +138,26 @@ class Customer360Row(Struct, frozen=True, kw_only=True, omit_defaults=True):
     open_cases: dict[str, str] = {}
     open_opportunities: dict[str, str] = {}
     churn: Foretold | None = None
+    proofs: tuple[Proof, ...] = ()
+    """Who they proved to be, in the order in which they did; some may have run out."""
     erased_at: datetime | None = None
+
+    def survivor(self, side: str) -> str:
+        """Whom a customer's id has become by now, as far as the fold has come."""
+        while side in self.joined:
+            side = self.joined[side]
+        return side
+
+    def one_with(self, side: str) -> tuple[str, ...]:
+        """Every other id that means the same customer by now."""
+        survivor = self.survivor(side)
+        everybody = {survivor, *(one for one in self.joined if self.survivor(one) == survivor)}
+        return tuple(sorted(everybody - {side}))
+
+    @property
+    def sides(self) -> frozenset[str]:
+        """Everybody who is this customer, as far as merges and identifiers show by now."""
+        return frozenset((*self.joined, *self.joined.values(), *(one.side for one in self.identifiers)))
 
 
 def zone_of(row: Customer360Row, default: str) -> str:

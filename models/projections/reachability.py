@@ -1,11 +1,13 @@
 """By what a customer can be reached, as their view tells it: what never arrives is no way, until something does."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from events.envelope import Envelope
-from models.domain.permission import Reachable
+from models.domain.identity import Key
+from models.domain.permission import Permitted, Reachable, Way
 from models.projections.customer_360_row import Customer360Row, HeldIdentifier, Unreachable
 
 MOBILE = "mobile"
@@ -39,33 +41,40 @@ def touched(row: Customer360Row, envelope: Envelope) -> Customer360Row:
     return msgspec.structs.replace(row, unreachable=left)
 
 
-def addresses(row: Customer360Row, channel: str, kinds: Sequence[str]) -> Iterator[HeldIdentifier]:
-    """The identifiers by which this channel reaches the customer: the first kind first, of each the newest."""
-    dead = {one.key for one in row.unreachable if one.permanent and one.channel == channel}
+def addresses(
+    row: Customer360Row, channel: str, kinds: Sequence[str], allowed: Permitted | None = None
+) -> Iterator[HeldIdentifier]:
+    """The identifiers by which this channel reaches the customer: the first kind first, of each the newest.
+
+    With `allowed`, only those that it reaches: a consent not those of somebody who did not say it.
+    """
+    consents = {one.event_id: one for one in row.consents.values()}
+    word = consents.get(allowed.basis) if allowed else None
     newest = sorted(row.identifiers, key=lambda one: (one.since, one.hash), reverse=True)
+    ways = [(one, way) for one, way in _ways(row, newest) if word is None or word.reaches(way.side)]
     for kind in kinds:
-        for one in newest:
-            # A blocked one is shared: it reaches nobody for sure.
-            if not one.blocked and one.key not in dead and kind in _kinds(one):
+        for one, way in ways:
+            if way.leads(channel, (kind,)):
                 yield one
 
 
 def reachable(row: Customer360Row, *, suppressed: bool, open_complaint: bool) -> Reachable:
     """What decides whether this customer may be contacted."""
-    held = [one for one in row.identifiers if not one.blocked]
-    dead = {(one.key, one.channel) for one in row.unreachable if one.permanent}
     return Reachable(
-        kinds=_all(held), consents=tuple(row.consents.values()), suppressed=suppressed,
-        open_complaint=open_complaint,
-        left_on={
-            channel: _all([one for one in held if (one.key, channel) not in dead])
-            for channel in sorted({channel for _, channel in dead})
-        },
+        ways=tuple(way for _, way in _ways(row, row.identifiers)), consents=tuple(row.consents.values()),
+        suppressed=suppressed, open_complaint=open_complaint,
     )  # fmt: skip
 
 
-def _all(held: Sequence[HeldIdentifier]) -> frozenset[str]:
-    return frozenset(kind for one in held for kind in _kinds(one))
+def _ways(row: Customer360Row, held: Sequence[HeldIdentifier]) -> Iterator[tuple[HeldIdentifier, Way]]:
+    """The identifiers that are ways to the customer; a blocked one is shared, and reaches nobody for sure."""
+    dead: dict[Key, set[str]] = defaultdict(set)
+    for lost in row.unreachable:
+        if lost.permanent:
+            dead[lost.key].add(lost.channel)
+    for one in held:
+        if not one.blocked:
+            yield one, Way(kinds=_kinds(one), side=one.side, dead_on=frozenset(dead.get(one.key, ())))
 
 
 def _kinds(one: HeldIdentifier) -> tuple[str, ...]:

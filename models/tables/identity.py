@@ -16,9 +16,17 @@ identifier = Table(
     Column(
         "strangers", Integer, nullable=False, default=0, comment="times it stood between vetoed customers"
     ),
+    Column(
+        "parted",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="of a blocked one: whatever it alone held together has been parted",
+    ),
     Column("key_id", Text, nullable=True, comment="the vault's key of the sealed value"),
     Column("sealed", LargeBinary, nullable=True),
     Index("identifier_customer", "customer"),
+    Index("identifier_to_part", "hash", postgresql_where=text("blocked AND NOT parted")),
 )
 
 customer = Table(

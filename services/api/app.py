@@ -2,6 +2,7 @@
 
 from fastapi import FastAPI
 
+from infra.behind import behind, show
 from infra.journal.tail import Tail
 from infra.observing import NO_TELEMETRY, Observed, add_operations
 from infra.process.health import Health, answers
@@ -24,6 +25,7 @@ from services.api import (
     problems,
     quarantine,
     reveal,
+    schema,
     search,
     text_search,
     timeline,
@@ -65,9 +67,18 @@ def create_app(workspace: Workspace, heart: Heart | None = None) -> FastAPI:
     for other in (lists, quarantine, reveal, text_search, webhook):
         app.include_router(other.router(workspace), dependencies=DOCUMENTED)
 
+    needs_key = [] if workspace.settings.public_url else DOCUMENTED
+    app.include_router(schema.router(workspace.settings), dependencies=needs_key)
+
     add_operations(
         app,
         Health({"journal": answers(workspace.engine), "vault": answers(workspace.vault_engine)}),
-        before_metrics=lambda: show_held(workspace.quarantine.counts()),
+        before_metrics=lambda: _show(workspace),
     )
     return app
+
+
+def _show(workspace: Workspace) -> None:
+    """Bring figures up to date that nobody counts as things happen."""
+    show_held(workspace.quarantine.counts())
+    show(behind(workspace.engine, workspace.settings.topic_prefix))

@@ -1,5 +1,6 @@
 """Consent with proof: on what basis may, or might, a customer be contacted; and tokens with which they say no."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, get_args
 
@@ -14,7 +15,7 @@ from infra.standing import complaints_among, suppressed_among
 from infra.views import Views
 from infra.workspace import Workspace
 from models.domain.permission import Permitted, covers, permission
-from models.domain.rules import ListRules, Rules
+from models.domain.rules import Rules
 from models.errors import Refused
 from models.projections.customer_360_row import Customer360Row
 from models.projections.reachability import addresses, reachable
@@ -95,6 +96,18 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
             raise Absorbed(view.customer)
         return row_of(view)
 
+    def allowed_to(
+        row: Customer360Row, channel: Channel, purposes: Sequence[Purpose], moment: datetime
+    ) -> list[Permitted | str]:
+        with unavailable(), workspace.engine.connect() as connection:
+            suppressed = suppressed_among(connection, row.identifiers, moment)
+            complaints = complaints_among(connection, list(row.open_cases))
+        stands = reachable(row, suppressed=suppressed, open_complaint=bool(complaints))
+        reach = workspace.rules.reach
+        return [
+            permission(stands, one, (channel,), _legal_basis(workspace.rules, one), reach) for one in purposes
+        ]
+
     @routes.get("/permission", responses=described(308, 404))
     def read_permission(
         customer_id: CustomerId, channel: Channel, purpose: Purpose, at: At = None
@@ -105,13 +118,7 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
         """
         moment = at or workspace.clock.now()
         row = view_of(str(customer_id), moment, at)
-        rules = _rules(workspace.rules, purpose)
-        with unavailable(), workspace.engine.connect() as connection:
-            suppressed = suppressed_among(connection, row.identifiers, moment)
-            complaints = complaints_among(connection, list(row.open_cases))
-        stands = reachable(row, suppressed=suppressed, open_complaint=bool(complaints))
-        legal = rules.legal_basis if rules else {}
-        found = permission(stands, purpose, (channel,), legal, workspace.rules.reach)
+        found = allowed_to(row, channel, (purpose,), moment)[0]
         words = [one for one in row.consents.values() if covers(one, channel, purpose)]
         allowed = isinstance(found, Permitted)
         by_consent = isinstance(found, Permitted) and found.basis in {one.event_id for one in words}
@@ -124,11 +131,17 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
 
     @routes.post("/unsubscribe-token", status_code=201, responses=described(308, 404))
     def make_token(customer_id: CustomerId, body: TokenBody) -> TokenAnswer:
-        """A token for a message to this customer: whoever follows it says no, on this channel for this purpose."""
-        row = view_of(str(customer_id), workspace.clock.now(), None)
+        """A token for a message to this customer: whoever follows it says no, on this channel for this purpose.
+
+        It is of the address to which contact is allowed; where none is, of the one that was shown last.
+        """
+        now = workspace.clock.now()
+        row = view_of(str(customer_id), now, None)
+        asked = allowed_to(row, body.channel, (body.purpose,) if body.purpose else get_args(Purpose), now)
+        allowed = next((one for one in asked if isinstance(one, Permitted)), None)
         kinds = workspace.rules.reach.get(body.channel) or get_args(IdentifierKind)
-        held = next(addresses(row, body.channel, kinds), None)
-        if held is None:
+        held = next(addresses(row, body.channel, kinds, allowed), None)
+        if held is None or (body.purpose and asked == ["not_reachable"]):
             raise Refused(
                 "customer.not_reachable", f"this customer has nothing to be reached by on {body.channel}"
             )
@@ -139,5 +152,6 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
     return routes
 
 
-def _rules(rules: Rules, purpose: str) -> ListRules | None:
-    return {"retention": rules.retention, "win_back": rules.win_back}.get(purpose)
+def _legal_basis(rules: Rules, purpose: str) -> Mapping[Channel, str]:
+    lists = {"retention": rules.retention, "win_back": rules.win_back}
+    return lists[purpose].legal_basis if purpose in lists else {}

@@ -8,6 +8,7 @@ from infra.views import CustomerView
 from models.domain.board import overdue
 from models.domain.identity import Key
 from models.domain.lifecycle import Lifecycle
+from models.domain.verification import carried
 from models.projections.customer_360 import Contact, Customer360Row, Foretold, Value, zone_of
 from models.projections.pipeline import PipelineRow
 from services.api.customer_parts import (
@@ -25,6 +26,7 @@ from services.api.customer_parts import (
     LifecyclePart,
     OpportunityPart,
     PredictionsPart,
+    ProofPart,
     StagePart,
     UnreachablePart,
     ValuePart,
@@ -43,6 +45,7 @@ def answer(
 ) -> CustomerAnswer:  # fmt: skip
     """The whole answer. `values` are the opened identifiers, `during` the contact that is being served."""
     row = row_of(view)
+    proof = carried(row.proofs, row.sides, at)
     return CustomerAnswer(
         customer=view.customer, at=at, as_of=as_of, known_at=known_at,
         identity=IdentityPart(
@@ -55,6 +58,7 @@ def answer(
                 UnreachablePart.model_validate(one).model_copy(update={"value": values.get(one.key)})
                 for one in row.unreachable
             ],
+            verified=ProofPart.model_validate(proof) if proof else None, erased_at=row.erased_at,
         ),
         lifecycle=_lifecycle(view.rows["lifecycle"].get(view.customer)),
         value=[_value(currency, row.value[currency]) for currency in sorted(row.value)] or None,

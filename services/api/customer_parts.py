@@ -16,6 +16,9 @@ EXAMPLE: Any = {
         "identifiers": [{"kind": "phone", "issuer": "", "value": "+14155552671", "blocked": False,
                          "since": "2025-11-20T10:00:00Z", "facets": {"country": "US", "line": "fixed"}}],
         "unreachable": [],
+        "verified": {"method": "voiceprint", "level": 2, "channel": "voice", "at": "2026-03-02T14:02:40Z",
+                     "expires_at": "2026-03-02T18:02:40Z", "event_id": "01997a3e-0000-7000-8000-000000000003"},
+        "erased_at": None,
     },
     "lifecycle": {
         "stage": "developing", "since": "2026-01-11T00:00:00Z", "rule": "first_days",
@@ -67,6 +70,17 @@ class UnreachablePart(Part):
     event_id: str
 
 
+class ProofPart(Part):
+    """The strongest proof of who this is that holds at the moment, on whichever channel it was given."""
+
+    method: str
+    level: int
+    channel: str
+    at: datetime
+    expires_at: datetime
+    event_id: str
+
+
 class IdentityPart(Part):
     """Who the customer is, and how long we have known them."""
 
@@ -75,6 +89,12 @@ class IdentityPart(Part):
     absorbed: tuple[str, ...] = Field(description="Ids of customers who turned out to be this one.")
     identifiers: list[IdentifierPart]
     unreachable: list[UnreachablePart]
+    verified: ProofPart | None = Field(
+        description="What whoever of them makes contact has proved; null where a merge brought somebody in since."
+    )
+    erased_at: datetime | None = Field(
+        description="When they asked to be forgotten; null where they did not."
+    )
 
 
 class StagePart(Part):

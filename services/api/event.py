@@ -1,13 +1,13 @@
-"""One event, opened: what stands behind a "because"; and the schemas that say how events read."""
+"""One event, opened: what stands behind a "because"."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from events import codec, schema
+from events import codec
 from events.envelope import Envelope
 from infra.personal.opening import Published, open_events
 from infra.vault import Vault
@@ -53,19 +53,6 @@ class EventAnswer(BaseModel):
     data: dict[str, Any]
 
 
-class SchemaAnswer(BaseModel):
-    """The JSON Schema of a type's `data`, as it is published; personal fields are sealed in it."""
-
-    model_config = ConfigDict(
-        extra="allow",
-        json_schema_extra={
-            "examples": [
-                {"$schema": schema.DIALECT, "$id": schema.dataschema("touch.recorded", 1), "type": "object"}
-            ]
-        },
-    )
-
-
 def opened(vault: Vault, envelopes: list[Envelope]) -> list[EventAnswer]:
     """These events, their personal fields opened with one question to the vault."""
     page = [Published(e.event_id, e.type, codec.encode(e.event)) for e in envelopes]
@@ -92,29 +79,5 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
         if found is None:
             raise Refused("event.unknown", "no event has this id")
         return opened(workspace.vault, [found])[0]
-
-    @routes.get(
-        "/v1/schemas/{name}", tags=["events"],
-        responses={200: {"content": {"application/schema+json": {}}}, **described(404)},
-    )  # fmt: skip
-    def read_schema(
-        name: Annotated[str, Path(examples=["touch.recorded.1.published.json", "asyncapi.json"])],
-    ) -> Response:
-        """A file of the contract: the JSON Schema of a type, of the envelope, or the AsyncAPI page."""
-        files = {path.name: path for path in schema.FOLDER.glob("*.json")}
-        if name not in files:
-            raise Refused("schema.unknown", "no file of the contract has this name")
-        return Response(files[name].read_bytes(), media_type="application/schema+json")
-
-    @routes.get(
-        "/v1/schemas/{type}/{number}", tags=["events"], response_model=SchemaAnswer,
-        responses={200: {"content": {"application/schema+json": {}}}, **described(404)},
-    )  # fmt: skip
-    def read_type_schema(
-        type: Annotated[str, Path(examples=["touch.recorded"])],
-        number: Annotated[int, Path(ge=1, le=10_000, examples=[1])],
-    ) -> Response:
-        """The schema that an event's `dataschema` names: every one that was ever published stays here."""
-        return read_schema(f"{type}.{number}.published.json")
 
     return routes

@@ -75,6 +75,9 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
             identifiers=tuple(map(reference, body.identifiers)), why=body.why,
         )  # fmt: skip
 
+    def block_of(customer: str, body: BlockBody) -> Block:
+        return Block(customer=customer, identifier=reference(body.identifier), why=body.why, new_id=new_id)
+
     @routes.post("/v1/customers/{customer_id}/merge/preview", **PREVIEW)
     def preview_merge(customer_id: CustomerId, body: MergeBody) -> ConsequencesAnswer:
         """What would change if these two were one."""
@@ -122,15 +125,14 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
     @routes.post("/v1/customers/{customer_id}/block/preview", **PREVIEW)
     def preview_block(customer_id: CustomerId, body: BlockBody) -> ConsequencesAnswer:
         """What would change if this identifier no longer said who somebody is."""
-        return preview(Block(customer=str(customer_id), identifier=reference(body.identifier), why=body.why))
+        return preview(block_of(str(customer_id), body))
 
     @routes.post("/v1/customers/{customer_id}/block", **DECISION)
     def block(
         customer_id: CustomerId, body: BlockBody, response: Response, key: IdempotencyKey = None
     ) -> DecidedAnswer:
-        """An identifier no longer says who somebody is; merges that rest on it alone are undone."""
-        command = Block(customer=str(customer_id), identifier=reference(body.identifier), why=body.why)
-        return give(command, body.by, key, response)
+        """An identifier no longer says who somebody is; whatever it alone held together is parted."""
+        return give(block_of(str(customer_id), body), body.by, key, response)
 
     @routes.post("/v1/customers/{customer_id}/decline", **DECISION)
     def decline(

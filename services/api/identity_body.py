@@ -13,6 +13,8 @@ EXAMPLE: dict[str, Any] = {
     "events": ["identity.unmerged"], "customers": [ONE], "would_be": [ONE, OTHER],
     "touches": [{"what": "touch.recorded", "id": "01997a3e-0000-7000-8000-000000000001", "owner": ONE,
                  "becomes": OTHER}],
+    "about": [{"what": "customer.described", "id": "01997a3e-0000-7000-8000-000000000003", "owner": ONE,
+               "becomes": OTHER}],
     "cases": [], "opportunities": [], "consents": [], "lists": [], "open": [],
     "contacts": [{"customer": ONE, "ever": 5, "today": 1, "would_be_ever": 3, "would_be_today": 1},
                  {"customer": OTHER, "ever": 0, "today": 0, "would_be_ever": 2, "would_be_today": 0}],
@@ -140,6 +142,9 @@ class ConsequencesAnswer(Part):
     customers: tuple[str, ...] = Field(description="Who there is now.")
     would_be: tuple[str, ...] = Field(description="Who there would be.")
     touches: tuple[MovingPart, ...]
+    about: tuple[MovingPart, ...] = Field(
+        description="What tells of the person: descriptions (search finds them by), verifications, dead addresses."
+    )
     cases: tuple[MovingPart, ...]
     opportunities: tuple[MovingPart, ...]
     consents: tuple[WordPart, ...]

@@ -20,11 +20,10 @@ from models.errors import Unavailable
 from models.projections.customer_360 import Contact, Customer360Row, HeldIdentifier, zone_of
 from models.projections.timeline import TimelineEntry
 from services.api.customer_answer import answer, row_of
-from services.api.customer_parts import StagePart
+from services.api.customer_parts import ProofPart, StagePart
 from services.api.prompt_parts import (
     FailurePart,
     PromptAnswer,
-    ProofPart,
     RecognisedPart,
     SaidPart,
     StartedPart,

@@ -11,6 +11,7 @@ from services.api.customer_parts import (
     ContactPart,
     OpportunityPart,
     Part,
+    ProofPart,
     StagePart,
     ValuePart,
 )
@@ -49,17 +50,6 @@ class StartedPart(Part):
     at: datetime
     channel: str
     direction: str
-
-
-class ProofPart(Part):
-    """The strongest proof of who this is that holds now, on whichever channel it was given."""
-
-    method: str
-    level: int
-    channel: str
-    at: datetime
-    expires_at: datetime
-    event_id: str
 
 
 class FailurePart(Part):

@@ -11,6 +11,7 @@ from infra.personal import opening
 from infra.security import Caller, fingerprint, key_of, may_call
 from infra.settings import Settings
 from services.api.problems import problem
+from services.api.schema import open_to_all
 
 BODY_BYTES = 256 * 1024
 """A command is small; whatever is larger is none."""
@@ -33,7 +34,7 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let pass, or answer 401 or 413."""
-        if scope["type"] != "http" or not scope["path"].startswith("/v1/"):
+        if scope["type"] != "http" or not self._guarded(scope):
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
@@ -51,6 +52,10 @@ class Guard:
         scope.setdefault("state", {})["caller"] = caller
         with opening.seeing(personal=caller.personal):
             await self._app(scope, _counted(receive), send)
+
+    def _guarded(self, scope: Scope) -> bool:
+        path: str = scope["path"]
+        return path.startswith("/v1/") and not open_to_all(self._settings, scope["method"], path)
 
 
 def _caller(request: Request) -> Caller:

@@ -15,16 +15,19 @@ from rich.table import Table
 from rich.text import Text
 
 from infra.contact.days import contacts_between
+from infra.matching import Matcher
 from infra.settings import Settings
 from models.domain.conversation import Conversation
-from models.domain.reconciliation import Reconciled, Sums, by_contact, by_queue, call_of
+from models.domain.reconciliation import Call, Reconciled, Sums, by_contact, by_queue, call_of
 from services.cli import running
 from services.cli.held import counted, printable
 from services.cli.running import console, fail
 from services.cli.working import moment
+from services.gateway.connectors.asterisk import member
+from services.gateway.connectors.catalogue import BY_LINE
 from services.gateway.connectors.connector import Connector, Instance, Options
 from services.gateway.connectors.mending import Mended, mend
-from services.gateway.connectors.settings import ConnectorProblem, load_instances
+from services.gateway.connectors.settings import ConnectorProblem, find_instance
 from services.importer.switch_report import ReportProblem, SwitchReport, read_report
 
 SHOWN = 50
@@ -48,7 +51,7 @@ def remap(
     Doing it again finds nothing more to do.
     """
     settings = running.settings()
-    connector, instance = _instance(settings, name)
+    connector, instance = chosen(settings, name)
     begin = moment(since) if since else None
     workspace = running.workspace()
     try:
@@ -113,11 +116,11 @@ def reconcile(
     """Hold a day of the journal against the switch's own report: contact by contact, or queue by queue.
 
     The report's columns are contact, queue, agent, wait, talk, disposition; or queue, offered, answered,
-    abandoned, wait, talk. Those that it does not have are not compared. Ends with status 1 where something
-    differs.
+    abandoned, wait, talk. Those that it does not have are not compared. Agents are known by the system's own
+    names too, and by those that its `names` say. Ends with status 1 where something differs.
     """
     settings = running.settings()
-    _, instance = _instance(settings, name)
+    connector, instance = chosen(settings, name)
     begin, end = _day(day, zone or _zone(settings, instance))
     try:
         told = read_report(report, _pairs(column, "--column"), _pairs(word, "--word"))
@@ -125,7 +128,8 @@ def reconcile(
         fail(str(problem))
     workspace = running.workspace()
     try:
-        found = against(told, contacts_between(workspace.engine, name, begin, end), name, tolerance)
+        contacts = contacts_between(workspace.engine, name, begin, end)
+        found = against(by_our_names(told, connector, instance), contacts, instance.switch, tolerance)
     finally:
         workspace.close()
     if as_json:
@@ -141,26 +145,41 @@ def reconcile(
 
 
 def against(
-    told: SwitchReport, contacts: Mapping[str, Conversation], name: str, tolerance: float
+    told: SwitchReport, contacts: Mapping[str, Conversation], switch: str, tolerance: float
 ) -> Reconciled:
-    """Our contacts of a source against its report. Its ids are ours without the source before them."""
+    """Our contacts of a switch against its report. Its ids are ours without the switch before them."""
     ours = {}
     for contact in contacts.values():
-        own = contact.contact_id.removeprefix(f"{name}:")
+        own = contact.contact_id.removeprefix(f"{switch}:")
         ours[own] = call_of(contact, own)
     if told.queues:
         return by_queue(ours, told.queues, tolerance=tolerance)
     return by_contact(ours, told.contacts, tolerance=tolerance)
 
 
-def _instance(settings: Settings, name: str) -> tuple[Connector, Instance]:
+def by_our_names(told: SwitchReport, connector: Connector, instance: Instance) -> SwitchReport:
+    """The report with its agents as we call them: `PJSIP/bob` is bob."""
+
+    def named(call: Call) -> Call:
+        if not call.agent:
+            return call
+        known = instance.options.names.get(call.agent)
+        if known is None and connector.kind in BY_LINE:
+            known = member(call.agent, instance)
+        return msgspec.structs.replace(call, agent=known or call.agent)
+
+    contacts = {name: named(call) for name, call in told.contacts.items()}
+    return msgspec.structs.replace(told, contacts=contacts)
+
+
+def chosen(settings: Settings, name: str) -> tuple[Connector, Instance]:
+    """The system of this name, whatever is wrong with the others in the file; else the command fails."""
     try:
-        instances = load_instances(settings.connectors, os.environ, region=settings.region)
+        return find_instance(
+            name, settings.connectors, os.environ, region=settings.region, matcher=Matcher(settings.matching)
+        )
     except ConnectorProblem as problem:
-        fail(str(problem))
-    if name not in instances:
-        fail(f"no system is called {name!r}; `touchstone connectors list` shows them")
-    return instances[name]
+        fail(f"{problem}; `touchstone connectors list` shows them all")
 
 
 def _zone(settings: Settings, instance: Instance) -> str:

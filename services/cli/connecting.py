@@ -20,9 +20,10 @@ from services.cli.running import console, fail
 from services.cli.stack import environment
 from services.cli.working import bar
 from services.gateway import following
+from services.gateway.connectors.catalogue import IN_FILES
 from services.gateway.connectors.connector import Connector, Instance, Options
 from services.gateway.connectors.importing import FileProblem, Imported, import_file
-from services.gateway.connectors.settings import ConnectorProblem, examine, load_instances
+from services.gateway.connectors.settings import ConnectorProblem, examine
 from services.gateway.connectors.telling import DOOR
 
 app = typer.Typer(
@@ -39,26 +40,31 @@ def list_(
 ) -> None:
     """Which systems may call, what is set for each, and what is wrong in the file. Secrets are not shown.
 
-    Ends with status 1 where something is wrong: a gateway would not start with it.
+    Ends with status 1 where something is wrong: the gateway answers those systems with 503.
     """
     settings = running.found() or Settings()
-    found, problems = examine(settings.connectors, os.environ, region=settings.region)
-    items = [_shown(connector, instance) for connector, instance in found.values()]
+    examined = examine(settings.connectors, os.environ, region=settings.region)
+    items = [_shown(connector, instance) for connector, instance in examined.found.values()]
     if as_json:
-        typer.echo(json.dumps({"items": items, "problems": list(problems)}))
+        typer.echo(json.dumps({"items": items, "problems": list(examined.problems)}))
     elif settings.connectors is None:
         console.print("TOUCHSTONE_CONNECTORS is not set: no system may call", soft_wrap=True)
     else:
-        table = Table("name", "kind", "address", "set", "secrets", box=None, header_style="bold")
         for one in items:
-            said = ", ".join(f"{name}={_brief(value)}" for name, value in one["options"].items())
-            secrets = ", ".join(f"{name} ***" for name in one["secrets"])
-            table.add_row(one["name"], one["kind"], one["address"], said or "-", secrets)
-        console.print(table)
-        for problem in problems:
+            _print(one)
+        for problem in examined.problems:
             console.print(problem, style="red", markup=False, soft_wrap=True)
-    if problems:
+    if examined.problems:
         raise typer.Exit(1)
+
+
+def _print(one: dict[str, Any]) -> None:
+    """A block an instance: an address that is cut off is none."""
+    said = [f"{name}={_plain(value)}" for name, value in one["options"].items()]
+    secrets = ", ".join(f"{name} ***" for name in one["secrets"])
+    console.print(f"{one['name']}  {one['kind']}", style="bold", markup=False, soft_wrap=True)
+    for line in (one["address"], *said, secrets):
+        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _shown(connector: Connector, instance: Instance) -> dict[str, Any]:
@@ -71,10 +77,10 @@ def _shown(connector: Connector, instance: Instance) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _brief(value: Any) -> str:
-    return (
-        f"{len(value)} of them" if isinstance(value, (dict, list, tuple)) and len(value) > 1 else str(value)
-    )
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {one}" for name, one in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 @app.command()
@@ -143,22 +149,19 @@ def import_(
     """Take whole files of the past in as history, and account for everything in them.
 
     Lines that were followed before, or imported before, are duplicates. Ends with status 1 where a file could
-    not be read to its end.
+    not be read to its end, or something in it is held in quarantine.
     """
     settings = running.settings()
-    try:
-        instances = load_instances(settings.connectors, os.environ, region=settings.region)
-    except ConnectorProblem as problem:
-        fail(str(problem))
-    if name not in instances:
-        fail(f"no system is called {name!r}; `touchstone connectors list` shows them")
+    connector, instance = comparing.chosen(settings, name)
+    if connector.kind not in IN_FILES:
+        fail(f"a {connector.kind} writes no files; to be imported are {', '.join(sorted(IN_FILES))}")
     workspace = running.workspace()
     done, problems = list[Imported](), list[str]()
     try:
         for file in files:
             try:
                 with bar(file.name, "bytes") as told:
-                    done.append(import_file(workspace, workspace.door(DOOR), *instances[name], file, told))
+                    done.append(import_file(workspace, workspace.door(DOOR), connector, instance, file, told))
             except FileProblem as problem:
                 problems.append(str(problem))
     finally:
@@ -166,11 +169,15 @@ def import_(
     _report(done)
     for one in problems:
         console.print(one, style="red", markup=False, soft_wrap=True)
-    if problems:
+    if held := sum(one.quarantined for one in done):
+        console.print(f"{held:,} held in quarantine: `touchstone quarantine` shows why", soft_wrap=True)
+    if problems or held:
         raise typer.Exit(1)
 
 
 def _report(done: list[Imported]) -> None:
+    if not done:
+        return
     fields = ("parts", "events", "accepted", "duplicates", "refused", "quarantined")
     table = Table("file", box=None, header_style="bold")
     for field in fields:

@@ -70,9 +70,9 @@ def retention(
         bool, typer.Option("--dry-run", help="Only say what is older than its rule allows.")
     ] = False,
 ) -> None:
-    """Forget personal values that are older than the workspace's rules allow; run it every night.
+    r"""Forget personal values that are older than the workspace's rules allow; run it every night.
 
-    `[keep_days]` in the TOML file of TOUCHSTONE_WORKSPACE says for how many days, by event type, or for `raw_body`
+    `\[keep_days]` in the TOML file of TOUCHSTONE_WORKSPACE says for how many days, by event type, or for `raw_body`
     and `quarantine`: `"touch.recorded" = 730`. The events stay, without their personal fields, and so do all figures.
     """
     opened = workspace()
@@ -81,7 +81,7 @@ def retention(
         rules = rules_of(opened.rules.keep_days)
         if not rules:
             console.print(
-                "No rule is set: everything is kept. Write [keep_days] into the file of TOUCHSTONE_WORKSPACE."
+                "No rule is set: everything is kept. Write \\[keep_days] into the file of TOUCHSTONE_WORKSPACE."
             )
             return
         with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=console) as progress:

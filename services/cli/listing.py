@@ -17,7 +17,7 @@ app = typer.Typer(
 
 @app.command()
 def build(
-    purpose: Annotated[str, typer.Option("--purpose", "-p", help="retention or winback.")],
+    purpose: Annotated[str, typer.Option("--purpose", "-p", help="retention or win_back.")],
     as_of: AsOf = "",
     issuer: Issuer = "",
     seed: Annotated[str, typer.Option("--seed", help="Of the hold-out's draw.")] = "",

@@ -19,9 +19,9 @@ from infra.telemetry import serve_metrics
 from infra.topics_admin import REPLICAS, create_topics, odd_topics, planned
 from services.cli import running
 from services.cli.running import console, fail
-from services.cli.stack import API, GATEWAY, INTAKE, RELAY, STATE, WEBHOOKS, WORKERS, environment
+from services.cli.stack import EVERY, environment
 
-ROLES = {one.name: one for one in (GATEWAY, API, RELAY, *WORKERS, INTAKE, STATE, WEBHOOKS)}
+ROLES = {one.name: one for one in EVERY}
 
 Replication = Annotated[
     int | None,

@@ -11,7 +11,7 @@ import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
 from services.cli.running import Running
-from services.cli.stack import API, GATEWAY, INTAKE, RELAY, WEBHOOKS, WORKERS
+from services.cli.stack import EVERY
 
 PARENT = "supervisor"
 ANSWER_SECONDS = 3.0
@@ -19,10 +19,7 @@ ANSWER_SECONDS = 3.0
 STARTING_SECONDS = 30.0
 """So long a process that was started once may take to be ready."""
 STARTS = "touchstone_process_ended_total"
-_COMMANDS = {
-    spec.name: ["-m", spec.module, *spec.arguments]
-    for spec in (GATEWAY, API, *WORKERS, RELAY, INTAKE, WEBHOOKS)
-}
+_COMMANDS = {spec.name: ["-m", spec.module, *spec.arguments] for spec in EVERY}
 _STOPPED = (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
 
 

@@ -14,12 +14,13 @@ import typer
 from rich.table import Table
 
 from infra.clock import SystemClock
-from infra.local.doctor import checks
+from infra.local.doctor import Check, checks
 from infra.local.processes import StartFailed
 from infra.settings import Settings
 from models.errors import Unavailable
 from services.cli import running, stack
 from services.cli.running import console
+from services.gateway.connectors.settings import examine
 
 NoKafka = Annotated[
     bool, typer.Option("--no-kafka", help="Leave the broker out: workers read the journal itself.")
@@ -94,8 +95,8 @@ def where(
         "gateway": settings.gateway_url,
         "api": settings.api_url,
         "kafka": settings.kafka_bootstrap,
-        "key": next(iter(settings.keys)),
-        "database": settings.database_url,
+        "key": settings.first_key,
+        "database": settings.database_url.replace("postgresql+psycopg://", "postgresql://", 1),
         "var": str(settings.var),
         "metrics": _figures(settings),
     }
@@ -110,7 +111,10 @@ def doctor(
     fetch: Annotated[bool, typer.Option("--fetch", help="Download Kafka's jars now.")] = False,
 ) -> None:
     """Say what this machine is missing, and how to get it."""
-    found = checks(Settings().var, fetch=fetch)
+    settings = running.found() or Settings()
+    found = checks(settings.var, fetch=fetch)
+    wrong = examine(settings.connectors, os.environ, region=settings.region).problems
+    found += [Check("connectors", False, "not set up", one) for one in wrong]
     table = Table("need", "found", "", box=None, header_style="bold")
     for check in found:
         table.add_row(check.name, check.found, "[green]ok[/green]" if check.ok else f"[red]{check.fix}[/red]")

@@ -33,8 +33,12 @@ RELAY = Spec("relay", "services.workers.relay")
 INTAKE = Spec("intake", "services.workers", ("intake",))
 STATE = Spec("state", "services.workers.customer_state")
 WEBHOOKS = Spec("webhooks", "services.workers.webhooks")
+EVERY = (GATEWAY, API, RELAY, *WORKERS, INTAKE, STATE, WEBHOOKS)
+"""All that `touchstone worker` runs, and `touchstone up` but for those that need Kafka where there is none."""
 READY_SECONDS = 60.0
 FIGURES_PORT = 8472
+_ON_KAFKA = (RELAY, INTAKE, STATE)
+_HTTP = (GATEWAY, API)
 
 Say = Callable[[str], None]
 
@@ -85,7 +89,7 @@ def start(settings: Settings, *, no_kafka: bool, say: Say) -> Stack:
             "gateway_port": _free(settings.gateway_port), "api_port": _free(settings.api_port),
         })  # fmt: skip
         _prepare(settings)
-        silent = _with_figures([*WORKERS, *([RELAY, INTAKE, STATE] if bootstrap else []), WEBHOOKS], settings)
+        silent = _with_figures([one for one in EVERY if bootstrap or one not in _ON_KAFKA], settings)
         supervisor = Supervisor([GATEWAY, API, *silent], var / "logs", environment(settings))
         servers = {"PostgreSQL": postgres, "Apache Kafka": kafka}
         keeper = Keeper({name: server for name, server in servers.items() if server is not None})
@@ -109,9 +113,10 @@ def start(settings: Settings, *, no_kafka: bool, say: Say) -> Stack:
 
 
 def _with_figures(specs: Sequence[Spec], settings: Settings) -> list[Spec]:
-    """Processes that speak no HTTP serve their figures on ports of their own."""
+    """Processes that speak no HTTP, with ports of their own for their figures."""
     first = settings.metrics_port or FIGURES_PORT
-    return [replace(spec, metrics_port=_free(first + number)) for number, spec in enumerate(specs, 1)]
+    silent = [spec for spec in specs if spec not in _HTTP]
+    return [replace(spec, metrics_port=_free(first + number)) for number, spec in enumerate(silent, 1)]
 
 
 def _figures(settings: Settings, silent: Sequence[Spec]) -> dict[str, int]:

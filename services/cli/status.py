@@ -1,8 +1,11 @@
 """status: what runs, how far each reader is, what is held; and whether anything of it is not well."""
 
+from collections.abc import Iterator
+
 import typer
 from rich.table import Table
 
+from infra.behind import Behind, Webhooks, behind
 from infra.clock import SystemClock
 from infra.lag import RELAY, lags
 from infra.quarantine import held
@@ -88,6 +91,8 @@ def _fill(table: Table, workspace: Workspace) -> list[str]:
         least = "at least " if stand.kafka and reader != RELAY else ""
         to = f", to {settings.kafka_bootstrap}" if reader == RELAY else ""
         table.add_row(NAMES.get(reader, reader), f"{least}{count:,} events behind{to}")
+    for part, state in _others(behind(workspace.engine, settings.topic_prefix), settings):
+        table.add_row(part, state)
     open_, aside = workspace.quarantine.counts(), held.aside(workspace.engine)
     told = ", ".join(f"{count:,} {printable(code)}" for code, count in sorted(open_.items()))
     table.add_row("quarantine", told or "empty")
@@ -96,3 +101,24 @@ def _fill(table: Table, workspace: Workspace) -> list[str]:
         f"{counted(n, 'event')} set aside by {reader}: `touchstone quarantine` says why, `touchstone replay` gives back"
         for reader, n in aside.items()
     )]  # fmt: skip
+
+
+def _others(found: Behind, settings: Settings) -> Iterator[tuple[str, str]]:
+    yield "search", f"{found.search:,} events behind"
+    if settings.kafka_bootstrap:
+        behind = "nothing written yet" if found.states is None else f"{found.states:,} events behind"
+        yield "states", "their topic is being filled" if found.filling else behind
+    held_up = f", {found.held_up:,} held up" if found.held_up else ""
+    yield (
+        "erasures",
+        f"{found.erasures:,} under way{held_up}" if found.erasures + found.held_up else "none open",
+    )
+    yield "webhooks", _webhooks(found.webhooks)
+
+
+def _webhooks(found: Webhooks) -> str:
+    """How far the last of them is: it waits for its receiver, so this is no fault here."""
+    told = [f"{found.behind:,} events behind at most ({found.enabled:,} enabled)"] if found.enabled else []
+    told += [f"{found.failing:,} not taken by the receiver"] if found.failing else []
+    told += [f"{found.disabled:,} disabled: `GET /v1/webhooks` says why"] if found.disabled else []
+    return ", ".join(told) or "none"

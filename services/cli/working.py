@@ -69,7 +69,7 @@ def import_(
         known = settings()
         with bar(file.name) as told:
             report = import_file(
-                file, rules, known.gateway_url, next(iter(known.keys)), resume=not restart, progress=told,
+                file, rules, known.gateway_url, known.first_key, resume=not restart, progress=told,
                 notice=console.print, checkpoints=known.var / "imports",
             )  # fmt: skip
     except (MappingProblem, FileProblem, GatewayProblem) as problem:
@@ -93,7 +93,7 @@ def real_data(
             TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=console
         ) as bars:
             checks = check_folder(
-                folder, known.gateway_url, next(iter(known.keys)), checkpoints=known.var / "imports",
+                folder, known.gateway_url, known.first_key, checkpoints=known.var / "imports",
                 notice=console.print, progress=partial(_file_bar, bars),
             )  # fmt: skip
     except GatewayProblem as problem:
@@ -172,7 +172,7 @@ def replay(
     held = workspace()
     try:
         asked = held.settings
-        instances = load_instances(asked.connectors, os.environ, region=asked.region)
+        instances = load_instances(asked.connectors, os.environ, region=asked.region, matcher=held.matcher)
         dialect = Dialect(asked.sdk_issuer, asked.region)
 
         def translate(raw: bytes, at: datetime) -> bytes | Rejected:

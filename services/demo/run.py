@@ -51,7 +51,7 @@ class _Run:
     def __init__(self, stack: Stack, workspace: Workspace, console: Console) -> None:
         self._stack, self._workspace, self._console = stack, workspace, console
         settings = stack.settings
-        self._key = next(iter(settings.keys))
+        self._key = settings.first_key
         headers = {"Authorization": f"Bearer {self._key}"}
         self._gateway = httpx.Client(base_url=settings.gateway_url, headers=headers, timeout=60)
         self._api = httpx.Client(

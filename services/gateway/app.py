@@ -1,6 +1,9 @@
 """The gateway's HTTP surface: the doors for events, health and metrics beside them."""
 
+from difflib import get_close_matches
+
 from fastapi import FastAPI, Request, Response, Security
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
@@ -17,6 +20,9 @@ from services.gateway.connectors import routes as connectors
 from services.gateway.direct import DirectRoute
 from services.gateway.examples import BODY_SCHEMA, RESPONSES
 from services.gateway.reception import DOOR, RETRY, Reception, as_json, counted, problem, refused_whole
+
+PATH = 200
+"""Characters of a mistyped path that are compared with those there are."""
 
 
 def create_app(workspace: Workspace, heart: Heart | None = None) -> FastAPI:
@@ -61,16 +67,32 @@ def create_app(workspace: Workspace, heart: Heart | None = None) -> FastAPI:
     async def bad_body(_: Request, error: BadBody) -> Response:
         if error.status in (400, 413, 415):
             refused_whole(error.door or DOOR)
-        return problem(error.status, error.code, error.detail, RETRY if error.status == 429 else None)
+        headers = RETRY if error.status == 429 else None
+        return problem(error.status, error.code, error.detail, headers, error.path)
 
     @app.exception_handler(HTTPException)
     async def no_such_door(request: Request, error: HTTPException) -> Response:
-        detail = f"{error.detail}: events go to POST /v1/touches or /v1/facts"
-        headers = allowing(request) if error.status_code == 405 else error.headers
-        return problem(error.status_code, "no_such_door", detail, headers)
+        if error.status_code == 405:
+            headers = allowing(request)
+            detail = f"Method Not Allowed: this door takes {headers['Allow']}"
+            return problem(405, "no_such_door", detail, headers)
+        return problem(
+            error.status_code, "no_such_door", f"{error.detail}: {_near(app, request)}", error.headers
+        )
 
     @app.exception_handler(Unavailable)
     async def unavailable(_: Request, error: Unavailable) -> Response:
         return problem(503, "unavailable", str(error), RETRY)
 
     return app
+
+
+def _near(app: FastAPI, request: Request) -> str:
+    """Which doors a mistyped path may have meant; what was typed is not repeated."""
+    doors = [
+        one.path for one in app.routes
+        if isinstance(one, APIRoute) and one.include_in_schema and "POST" in (one.methods or ()) and "{" not in one.path
+    ]  # fmt: skip
+    meant = get_close_matches(request.url.path[:PATH].rstrip("/"), doors, n=3, cutoff=0.6)
+    usual = "events go to POST /v1/touches or /v1/facts"
+    return f"near it are POST {', '.join(meant)}; {usual}" if meant else usual

@@ -14,11 +14,13 @@ _items = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class BadBody(Exception):
-    """A body that can't be read at all: status, code, sentence; and the door it came to, if it is counted there."""
+    """A body that can't be read at all: status, code, sentence, and which part of it; and the door it came to, if
+    it is counted there.
+    """
 
-    def __init__(self, status: int, code: str, detail: str, door: str = "") -> None:
+    def __init__(self, status: int, code: str, detail: str, door: str = "", path: str = "$") -> None:
         super().__init__(code)
-        self.status, self.code, self.detail, self.door = status, code, detail, door
+        self.status, self.code, self.detail, self.door, self.path = status, code, detail, door, path
 
 
 async def read_items(request: Request) -> list[bytes]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 
 from infra.logs import configure_logging
+from infra.matching import Matcher
 from infra.process.heart import Heart
 from infra.process.readiness import ready
 from infra.process.supervisor import end_in_time, end_with_parent
@@ -20,7 +21,7 @@ from infra.workspace import Workspace, open_workspace
 from models.errors import Unavailable
 from services.gateway.connectors.catalogue import BY_LINE
 from services.gateway.connectors.connector import Connector, Instance
-from services.gateway.connectors.settings import ConnectorProblem, load_instances
+from services.gateway.connectors.settings import ConnectorProblem, find_instance
 from services.gateway.connectors.tail import Follower, Tail
 from services.gateway.connectors.telling import DOOR
 
@@ -34,11 +35,9 @@ USAGE = f"python -m {MODULE} NAME FILE: which of the configured systems writes w
 
 def find(settings: Settings, name: str) -> tuple[Connector, Instance]:
     """The instance of this name, of a kind that writes lines. Raises `ConnectorProblem`."""
-    instances = load_instances(settings.connectors, os.environ, region=settings.region)
-    if name not in instances:
-        known = ", ".join(sorted(instances)) or "none: TOUCHSTONE_CONNECTORS names the file with them"
-        raise ConnectorProblem(f"no system is called {name!r}; there are {known}")
-    connector, instance = instances[name]
+    connector, instance = find_instance(
+        name, settings.connectors, os.environ, region=settings.region, matcher=Matcher(settings.matching)
+    )
     if connector.kind not in BY_LINE:
         raise ConnectorProblem(
             f"a {connector.kind} writes no file of lines; to be followed are {', '.join(sorted(BY_LINE))}"

@@ -80,7 +80,9 @@ def as_json(status: int, body: Any, headers: Mapping[str, str] | None = None) ->
     return Response(msgspec.json.encode(body), status, headers, "application/json")
 
 
-def problem(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+def problem(
+    status: int, code: str, detail: str, headers: Mapping[str, str] | None = None, path: str = "$"
+) -> Response:
     """What went wrong with a whole request, in the words that each of the SDKs looks for."""
-    body = {"code": code, "path": "$", "detail": detail, "message": detail, "request_id": current_request()}
+    body = {"code": code, "path": path, "detail": detail, "message": detail, "request_id": current_request()}
     return as_json(status, body, headers)

@@ -36,7 +36,7 @@ def main() -> None:
     keep_what_is_loaded()
     StateTopic(
         workspace.engine, settings.kafka_bootstrap, settings.topic_prefix, workspace.rules, settings.zone,
-        workspace.clock, heart,
+        workspace.clock, heart, settings.public_url,
     ).run(stop)  # fmt: skip
     workspace.close()
 

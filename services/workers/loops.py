@@ -16,6 +16,7 @@ from infra import tracing
 from infra.attempts import Attempts
 from infra.careful import Act, Careful
 from infra.feeds import Claim, Feed, JournalFeed, KafkaFeed
+from infra.identity.parting import Parting
 from infra.ids import new_id
 from infra.personal.erasure import Eraser
 from infra.policy_runner import PolicyRunner
@@ -85,15 +86,17 @@ async def react(workspace: Workspace, heart: Heart) -> None:
 
 
 async def sweep(workspace: Workspace, heart: Heart) -> None:
-    """Look for clocks that ran out, for ever."""
+    """Look for clocks that ran out, and for those whom only a blocked identifier held together, for ever."""
     sweeper = Sweeper(
         workspace.engine, workspace.log, workspace.rules, heart, attempts(workspace, SWEEP),
         _aside(workspace, SWEEP),
     )  # fmt: skip
+    parting = Parting(workspace)
 
     async def run() -> None:
         while True:
             await asyncio.to_thread(lambda: sweeper.sweep(workspace.clock.now()))
+            await asyncio.to_thread(parting.turn)
             await asyncio.sleep(SWEEP_SECONDS)
 
     await _for_ever("sweep", run, WAIT_SECONDS)

@@ -269,3 +269,18 @@ def test_what_a_senders_fast_clock_told_is_not_yet_there(workspace, clock, api):
     assert read(api, path)["value"] == read(api, path, as_of=clock.now().isoformat())["value"]
     clock.pass_time(hours=21)
     assert read(api, path)["value"][0]["purchases"] == 2
+
+
+def test_whoever_opens_an_erased_customer_is_told(workspace, clock, api):
+    [one] = send(workspace, item("1", account(), phone(), channel="chat"))
+    clock.pass_time(minutes=1)
+    fold(workspace)
+    path = f"/v1/customers/{one.customer}"
+    assert read(api, path)["identity"]["erased_at"] is None
+    alive, asked = clock.now(), clock.now() + timedelta(minutes=1)
+    clock.pass_time(minutes=1)
+    assert api.post(f"{path}/erasure", json={"asked_by": "ann"}).status_code == 202
+    fold(workspace)
+    identity = read(api, path)["identity"]
+    assert (datetime.fromisoformat(identity["erased_at"]), identity["identifiers"]) == (asked, [])
+    assert read(api, path, as_of=alive.isoformat())["identity"]["erased_at"] is None

@@ -100,6 +100,38 @@ def test_an_unknown_event_and_a_schema_that_is_there(api):
     assert read(api, f"/v1/schemas/{name}") == json.loads((FOLDER / name).read_text())
 
 
+PUBLIC = "https://api.example.com"
+
+
+def test_with_a_public_address_the_contract_is_read_there_without_a_key(workspace, settings):
+    """Whoever got an event opens the address in its `dataschema`; each document goes by where it is served."""
+    stranger = caller(workspace, key=None)
+    for name in ("touch.recorded/1", "asyncapi.json"):
+        assert stranger.get(f"/v1/schemas/{name}").status_code == 401
+    public = open_workspace(settings.model_copy(update={"public_url": PUBLIC}))
+    stranger = caller(public, key=None)
+    for path, id in (
+        ("touch.recorded/1", "touch.recorded/1"), ("touch.recorded.1.published.json", "touch.recorded/1"),
+        ("customer-state/1", "customer-state/1"), ("envelope.json", "envelope.json"),
+        ("touch.recorded.1.inbound.json", "touch.recorded.1.inbound.json"),
+    ):  # fmt: skip
+        assert read(stranger, f"/v1/schemas/{path}")["$id"] == f"{PUBLIC}/v1/schemas/{id}"
+        assert read(stranger, f"/v1/schemas/{id}")["$id"] == f"{PUBLIC}/v1/schemas/{id}"
+    assert (
+        f'"const": "{PUBLIC}/v1/schemas/customer-state/1"' in stranger.get("/v1/schemas/asyncapi.json").text
+    )
+    closed = (("GET", "/v1/schemas"), ("POST", "/v1/schemas/asyncapi.json"), ("GET", "/v1/pipeline"))
+    assert {stranger.request(method, path).status_code for method, path in closed} == {401}
+    routes = create_app(public).openapi()["paths"].items()
+    free = {
+        path
+        for path, told in routes
+        if path.startswith("/v1/") and any("security" not in one for one in told.values())
+    }
+    assert free == {"/v1/schemas/{name}", "/v1/schemas/{type}/{number}"}
+    public.close()
+
+
 def test_every_route_is_documented_with_an_example_and_its_problems(workspace):
     document = create_app(workspace).openapi()
     for path, routes in document["paths"].items():

@@ -124,14 +124,32 @@ def test_every_mistake_of_the_file_is_told_beside_what_is_right(connectors, envi
     assert "pbx" in said
     assert "CLOUD_KEY" in said
     assert "connector odd: the kinds are" in said
-    assert connectors("import", "pbx", environment)[0] == 1  # as a gateway would not start
+    status, said = connectors("import", "cloud", environment)
+    assert (status, "CLOUD_KEY" in said) == (1, True)
+    environment.write_text("[[connector]\n")
+    status, said = connectors("list")
+    assert (status, "is no TOML" in said, "name" in said.split("TOML")[0].split("/")[-1]) == (1, True, False)
+
+
+def test_what_is_set_is_shown_whole_however_narrow_the_screen(connectors, environment, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    url = "https://hooks.example.com/behind/a/long/path/v1/connectors/phone"
+    environment.write_text(
+        f'[[connector]]\nname = "phone"\nkind = "twilio"\npublic_url = "{url}"\n'
+        'own_numbers = ["+14155550100", "+14155550101"]\nsecrets = { auth_token = "t" }\n'
+    )
+    _, said = connectors("list")
+    assert f"public_url={url}" in said
+    assert "own_numbers=+14155550100, +14155550101" in said
+    assert "/v1/connectors/phone" in said
 
 
 def test_a_file_of_the_past_is_history_and_the_second_time_all_duplicates(connectors, workspace, log):
     packed = log.with_name("queue_log.1.gz")
     packed.write_bytes(gzip.compress(log.read_bytes() + b"no line of a queue log\n"))
     status, said = connectors("import", "pbx", packed)
-    assert status == 0, said
+    assert status == 1, said  # one line is held
+    assert "touchstone quarantine" in said
     assert {one.origin for one in recorded(workspace)} == {"import"}, said
     assert workspace.quarantine.counts() == {"invalid": 1}
     before = len(recorded(workspace))
@@ -220,6 +238,13 @@ def test_a_system_that_writes_no_lines_is_not_followed(connectors, log):
     status, said = connectors("follow", "nobody", log)
     assert status == 1
     assert "there are cloud, pbx" in said
+
+
+def test_a_system_that_keeps_no_files_imports_none(connectors, environment, log):
+    environment.write_text(FILE.replace('"connect"', '"chatwoot"'))
+    status, said = connectors("import", "cloud", log)
+    assert status == 1
+    assert "a chatwoot writes no files" in said
 
 
 @pytest.fixture
@@ -363,6 +388,17 @@ def test_the_switchs_own_report_is_held_against_ours_contact_by_contact(connecto
     told = connectors("reconcile", "pbx", report, "--day", "2026-03-02", *COLUMNS, "--tolerance", "3")[1]
     assert "talk" not in told.split("queue", 1)[0]
     assert "3 differences" in told
+
+
+def test_a_report_may_call_its_agents_as_the_switch_does(connectors, environment, log, report):
+    """PJSIP/ann is ann without a word; whoever sits at 2041 the instance's names say."""
+    environment.write_text(
+        FILE.replace('secrets = { key = "s3', 'names = { "2041" = "ann" }\nsecrets = { key = "s3', 1)
+    )
+    connectors("import", "pbx", log)
+    report.write_text("contact,agent\n1.1,PJSIP/ann\n1.2,SIP/2041\n1.3,\n")
+    status, said = connectors("reconcile", "pbx", report, "--day", "2026-03-02")
+    assert (status, "3 agree, 0 differences" in said) == (0, True), said
 
 
 def test_a_day_is_the_systems_own(connectors, log, report):

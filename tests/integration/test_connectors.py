@@ -17,6 +17,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 from twilio.request_validator import RequestValidator
 
+from infra.contact.days import contacts_between
 from infra.database import engine_for
 from infra.door import RECEIVED, VERDICTS
 from infra.raw_body import NewBody, RawBodies
@@ -29,7 +30,9 @@ from services.gateway.body import BATCH
 from services.gateway.connectors.again import ToldAgain, tell_again
 from services.gateway.connectors.catalogue import CONNECTORS
 from services.gateway.connectors.connector import Instance, Unmapped
+from tests.support.calling import caller
 from tests.support.clock import MONDAY
+from tests.support.folding import fold
 
 URL = "https://hooks.example.com/v1/connectors/twilio-1"
 CALLER, OURS = "+14155552671", "+14155550100"
@@ -112,6 +115,10 @@ def rows(workspace, source):
         return connection.execute(query).all()
 
 
+def folded(workspace, source):
+    return contacts_between(workspace.engine, source, MONDAY - timedelta(days=1), MONDAY + timedelta(days=1))
+
+
 def held(workspace):
     return workspace.quarantine.open_entries()
 
@@ -183,10 +190,15 @@ def test_call_backs_of_one_call_become_one_contact_in_any_order_and_repeats_chan
             "contact.rang",
             "contact.answered",
             "contact.ended",
+            "contact.answered",
+            "contact.ended",
             "contact.started",
         ]
     )
-    assert counted() == {"received": 12, "accepted": 6, "duplicate": 6, "refused": 0, "quarantined": 0}
+    assert counted() == {"received": 16, "accepted": 8, "duplicate": 8, "refused": 0, "quarantined": 0}
+    bot, agent = folded(workspace, "twilio-1")[f"twilio-1:{CALL}"].legs
+    assert (bot.bot, bot.talk) == (True, 8)
+    assert (agent.agent, agent.ring, agent.talk, agent.ended) == ("ann", 4, 26, "hung_up")
     with_caller = [row for row in found if row.customer is not None and row.identifiers != b"[]"]
     assert {row.source_id.split("/")[0] for row in with_caller} == {CALL}
 
@@ -470,6 +482,78 @@ def test_a_system_that_is_not_configured_is_told_how_to(gateway, workspace, sett
     with TestClient(create_app(bare)) as client:
         assert client.post("/v1/connectors/pbx").status_code == 404
     bare.close()
+
+
+def test_one_system_that_is_not_set_up_rightly_harms_no_other(workspace, monkeypatch, capsys):
+    """A secret's variable is not set: its calls may come again later, and all others are taken."""
+    monkeypatch.delenv("TWILIO_TOKEN")
+    with TestClient(create_app(workspace), raise_server_exceptions=False) as client:
+        answer = call(client, CALL_BACKS[0])
+        assert (answer.status_code, answer.json()["code"]) == (503, "connector_not_set_up")
+        assert "touchstone connectors list" in answer.json()["detail"]
+        assert client.get("/v1/connectors/twilio-1").status_code == 503
+        assert sendgrid(client, json.dumps(MAILS).encode()).json()["accepted"] == 2
+        assert client.post("/v1/connectors/unknown").status_code == 404
+    (line,) = [one for one in capsys.readouterr().out.splitlines() if "connector not set up" in one]
+    assert "connector twilio-1: the secret auth_token is in TWILIO_TOKEN, which is not set" in line
+
+
+def test_a_file_that_is_no_toml_stops_no_other_door(settings, clock, tmp_path, capsys):
+    path = tmp_path / "connectors.toml"
+    path.write_text("[[connector]\n")
+    opened = open_workspace(settings.model_copy(update={"connectors": path}), clock)
+    with TestClient(create_app(opened), raise_server_exceptions=False) as client:
+        assert client.post("/v1/connectors/anything").status_code == 503
+        assert client.post("/v1/batch", json={"batch": []}).status_code == 401  # as without a key at any time
+    opened.close()
+    (line,) = [one for one in capsys.readouterr().out.splitlines() if "connector not set up" in one]
+    assert "is no TOML" in line
+
+
+RECORD = (
+    '"",{caller},"s","in","","PJSIP/trunk-1","PJSIP/ann-2","Queue","billing","2026-03-02 08:26:40",'
+    '"2026-03-02 08:26:40","2026-03-02 08:28:19",99,99,"ANSWERED","DOCUMENTATION","{call}",""'
+)
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["queue_log first", "the record first"])
+def test_a_call_that_two_files_of_one_switch_tell_of_is_one_contact(settings, clock, tmp_path, turned):
+    path = tmp_path / "connectors.toml"
+    path.write_text("".join(
+        f'[[connector]]\nname = "{name}"\nkind = "{kind}"\nswitch = "hq"\nsecrets = {{ key = "k" }}\n'
+        for name, kind in (("queues", "asterisk_queue_log"), ("records", "asterisk_cdr"))
+    ))  # fmt: skip
+    opened, t = open_workspace(settings.model_copy(update={"connectors": path}), clock), 1772440000
+    told = {
+        "queues": f"{t}|{t}.7|billing|NONE|ENTERQUEUE||{CALLER}|1\n"
+        f"{t + 9}|{t}.7|billing|PJSIP/ann|CONNECT|9|1.8|4\n"
+        f"{t + 99}|{t}.7|billing|PJSIP/ann|COMPLETECALLER|9|90|1\n",
+        "records": RECORD.format(caller=CALLER, call=f"{t}.7"),
+    }
+    with TestClient(create_app(opened)) as client:
+        for name in sorted(told, reverse=turned):
+            answer = client.post(f"/v1/connectors/{name}", content=told[name], headers={"X-API-Key": "k"})
+            assert answer.json()["quarantined"] == 0, answer.text
+    (contact,) = folded(opened, "records").values()
+    assert contact.contact_id == f"hq:{t}.7"
+    assert [(leg.agent, leg.wait, leg.talk, leg.ended) for leg in contact.legs] == [("ann", 9, 90, "hung_up")]
+    assert folded(opened, "queues") == {contact.contact_id: contact}
+    assert {row.customer for name in told for row in rows(opened, name)} == {
+        rows(opened, "queues")[0].customer
+    }
+    fold(opened)
+    api = caller(opened)
+    seen = api.get(f"/v1/customers/{rows(opened, 'queues')[0].customer}").json()
+    assert (seen["contacts"]["today"], seen["contacts"]["ever"]) == (1, 1)
+    opened.close()
+
+
+def test_events_of_a_product_that_nobody_knows_are_held_and_counted(gateway, workspace, counted):
+    other = {"EventType": "onMessageAdded", "ConversationSid": "CH1", "MessageSid": "IM1", "Body": "Hello"}
+    assert call(gateway, other).status_code == 204
+    assert call(gateway, other).status_code == 204
+    assert {entry.code for entry in held(workspace)} == {"unknown_type"}
+    assert counted()["quarantined"] == 2
 
 
 def test_a_call_with_too_many_parts_is_refused_whole(gateway, counted):

@@ -148,6 +148,92 @@ def test_a_token_is_of_whom_the_message_went_to_also_after_an_un_merge(workspace
     assert said == {ann: "no_legal_basis", bob.customer: "consent_withdrawn"}
 
 
+@pytest.fixture
+def phone_and_word(workspace):
+    """Ann has a phone and said nothing; Bob allowed calls and has none. Each is known by an account."""
+    send(
+        workspace, item("a", account("1"), phone(), channel="chat"),
+        item("b", account("2", "bank"), channel="chat"),
+    )  # fmt: skip
+    workspace.clock.pass_time(hours=1)
+    said = [item("yes", account("2", "bank"), type="consent.granted", **YES)]
+    [bob] = send(workspace, *said)
+    [ann] = send(workspace, item("a2", account("1"), channel="chat"))
+    workspace.clock.pass_time(hours=1)
+    fold(workspace)
+    return ann.customer, bob.customer
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_nobodys_number_is_called_on_the_word_of_another_after_a_merge(
+    workspace, api, phone_and_word, by_hand
+):
+    ann, bob = phone_and_word
+    before = {one: permission(api, one) for one in phone_and_word}
+    assert [before[one]["because"] for one in (ann, bob)] == ["no_legal_basis", "not_reachable"]
+    if by_hand:
+        assert api.post(f"/v1/customers/{ann}/merge", json={"other": bob}).status_code == 202
+    else:
+        send(workspace, item("both", account("2", "bank"), phone(), channel="store"))
+    fold(workspace)
+    told = permission(api, ann)
+    assert (told["allowed"], told["because"]) == (False, "not_reachable")
+    assert [word["proof"] for word in told["words"]] == ["rec/0912.opus"], "the proof stays"
+    refused = api.post(
+        f"/v1/customers/{ann}/unsubscribe-token", json={"channel": "voice", "purpose": "retention"}
+    )
+    assert (refused.status_code, refused.json()["code"]) == (422, "customer.not_reachable")
+    api.post(f"/v1/customers/{ann}/unmerge", json={"why": "two people"})
+    fold(workspace)
+    after = {one: permission(api, one) for one in phone_and_word}
+    assert {one: {**said, "at": ""} for one, said in after.items()} == {
+        one: {**said, "at": ""} for one, said in before.items()
+    }
+
+
+def test_a_consent_said_after_the_merge_reaches_every_number(workspace, api, phone_and_word):
+    ann, bob = phone_and_word
+    api.post(f"/v1/customers/{ann}/merge", json={"other": bob})
+    workspace.clock.pass_time(hours=1)
+    [new] = send(workspace, item("new", account("2", "bank"), type="consent.granted", **YES))
+    fold(workspace)
+    told = permission(api, ann)
+    assert (told["allowed"], told["basis"]) == (True, new.event_id)
+    assert [word["event_id"] for word in told["words"]] == [new.event_id]
+
+
+def test_a_number_that_its_speaker_gives_after_the_merge_is_reached(workspace, api, phone_and_word):
+    ann, bob = phone_and_word
+    api.post(f"/v1/customers/{ann}/merge", json={"other": bob})
+    workspace.clock.pass_time(hours=1)
+    send(workspace, item("b2", account("2", "bank"), phone("+1 415 555 0100"), channel="chat"))
+    fold(workspace)
+    told = permission(api, ann)
+    assert (told["allowed"], told["because"]) == (True, "consent")
+    answer = api.post(f"/v1/customers/{ann}/unsubscribe-token", json={"channel": "voice"})
+    no = TestClient(create_app(workspace)).post(answer.json()["path"])
+    assert no.json() == {"unsubscribed": True, "recorded": True}
+    api.post(f"/v1/customers/{ann}/unmerge", json={"why": "two people"})
+    fold(workspace)
+    said = {one: permission(api, one)["because"] for one in phone_and_word}
+    assert said == {ann: "no_legal_basis", bob: "consent_withdrawn"}, "the token was of the number he gave"
+
+
+def test_a_visitor_who_turns_out_to_be_a_customer_takes_no_permission_away(workspace, api):
+    cookie = {"kind": "cookie", "value": "v-1", "issuer": "web"}
+    [visitor] = send(workspace, item("v", cookie, channel="web"))
+    workspace.clock.pass_time(hours=1)
+    send(
+        workspace, item("a", account("1"), phone(), channel="chat"),
+        item("yes", account("1"), type="consent.granted", **YES),
+    )  # fmt: skip
+    workspace.clock.pass_time(hours=1)
+    send(workspace, item("login", account("1"), cookie, channel="web"))
+    fold(workspace)
+    told = permission(api, visitor.customer)
+    assert (told["allowed"], told["because"]) == (True, "consent")
+
+
 @pytest.mark.parametrize(
     "change", [lambda t: t[:-4], lambda t: t + "A", lambda t: t.swapcase(), lambda t: "x"]
 )

@@ -354,7 +354,9 @@ def test_where_the_api_has_a_public_address_events_name_their_schemas_there(busy
     for one in read(served, "/v1/events")["events"]:
         path = one["dataschema"].removeprefix("https://api.example.com")
         assert path == f"/v1/schemas/{one['type']}/1"
-        Draft202012Validator(read(served, path)).validate(one["data"])
+        schema = read(served, path)
+        assert schema["$id"] == one["dataschema"]
+        Draft202012Validator(schema).validate(one["data"])
     public.close()
     for envelope, row in zip(recorded(busy), rows(busy), strict=True):
         for url in ("", "https://api.example.com"):

@@ -95,6 +95,16 @@ BAD_ITEMS = {
         raw(identifiers=f'[{{"kind":"email","value":"{" " * 100_000}a@b.cc"}}]'),
         "quarantined", "identifier_empty", "$.identifiers[0].value",
     ),
+    "a mail address in a name": (
+        raw(data='{"queue":"zed@example.org"}'), "quarantined", "phone_in_name", "$.data.queue",
+    ),
+    "a phone among the attributes": (
+        raw(data='{"attributes":{"phone":"+14155552671"}}'), "quarantined", "phone_in_name", "$.data.attributes",
+    ),
+    "a phone for a customer's name": (
+        raw(type='"customer.described"', data='{"name":"+1 415 555 2671"}'),
+        "quarantined", "phone_in_name", "$.data.name",
+    ),
     "a phone in a name": (raw(data='{"agent":"+1 415 555 2671"}'), "quarantined", "phone_in_name", "$.data.agent"),
     "U+0000 in a text": (raw(data='{"text":"a\\u0000b"}'), "quarantined", "invalid", "$.data"),
     "U+0000 in the source id": (raw("a\x00b"), "quarantined", "invalid", "$.source_id"),
@@ -375,3 +385,10 @@ def test_one_touch_cannot_bring_a_crowd_of_identifiers(workspace):
 def test_an_unknown_door_says_where_the_doors_are(gateway):
     answer = gateway.get("/v2/touch")
     assert (answer.status_code, answer.json()["code"]) == (404, "no_such_door")
+    for typed, meant in (("/v1/bach", "/v1/batch"), ("/v1/touch", "/v1/touches"), ("/track", "/v1/track")):
+        answer = gateway.post(typed)
+        assert (answer.status_code, meant in answer.json()["detail"]) == (404, True), answer.text
+    answer = gateway.get("/v1/batch")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert "takes POST" in answer.json()["detail"]
+    assert "4155552671" not in gateway.post("/v1/touches/4155552671").text

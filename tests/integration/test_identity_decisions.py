@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from events.identity import CustomersUnmerged
+from infra.identity.parting import Parting
 from infra.rebuilding.verify import verify
 from models.projections.catalogue import projections
 from tests.support.calling import caller, read
@@ -211,6 +212,50 @@ def test_a_blocked_identifier_undoes_the_merges_that_rest_on_it_alone(workspace,
     right(workspace)
 
 
+def test_whom_a_blocked_identifier_alone_held_together_are_parted(workspace, api):
+    """A switchboard's number came with Ann's mail, later with Bob's, and Ann once gave a second address of hers."""
+    ann, *_ = send(
+        workspace, item("1", phone(), email("ann@a.example"), channel="voice"),
+        item("2", phone(), email("bob@b.example"), channel="voice", direction="inbound"),
+        item("3", email("ann@a.example"), email("ann@home.example"), channel="email", direction="inbound"),
+    )  # fmt: skip
+    fold(workspace)
+    assert set(rows(workspace, "customer_360")) == {ann.customer}
+    seen = api.post(
+        f"/v1/customers/{ann.customer}/block/preview", json={"identifier": phone(), "why": "switchboard"}
+    ).json()
+    assert len(seen["touches"]) == 1, "Bob's call"
+    told = post(api, f"/v1/customers/{ann.customer}/block", identifier=phone(), why="switchboard")
+    assert told["recorded"] == ["identity.blocked", "identity.split"]
+    fold(workspace)
+    view = rows(workspace, "customer_360")
+    (bob,) = view.keys() - {ann.customer}
+    assert len([one for one in view[ann.customer].identifiers if one.kind == "email"]) == 2
+    assert (len(view[bob].identifiers), view[bob].contacts_ever) == (1, 1)
+    [later] = send(workspace, item("4", email("bob@b.example"), channel="chat"))
+    assert later.customer == bob
+    [both] = send(workspace, item("5", email("bob@b.example"), email("ann@a.example"), channel="chat"))
+    assert both.customer == ann.customer, "other evidence may join them"
+    fold(workspace)
+    right(workspace)
+
+
+def test_strangers_behind_a_shared_phone_are_parted_when_its_limit_shows_it(workspace, api):
+    many = [item(str(n), phone(), email(f"guest{n}@x.example"), channel="voice") for n in range(7)]
+    for one in many:
+        send(workspace, one)
+    fold(workspace)
+    assert len(rows(workspace, "customer_360")) < 7, "until the limit they were one"
+    parting = Parting(workspace)
+    assert (parting.turn(), parting.turn()) == (1, 0)
+    fold(workspace)
+    view = rows(workspace, "customer_360")
+    mails = [[one.hash for one in row.identifiers if one.kind == "email"] for row in view.values()]
+    assert sorted(map(len, mails)) == [1] * 7
+    assert sum(row.contacts_ever for row in view.values()) == 7
+    right(workspace)
+
+
 @pytest.mark.parametrize("what", ["merge", "unmerge", "split"])
 def test_a_preview_says_what_really_changes(workspace, api, brothers, what):
     older, younger = brothers
@@ -245,6 +290,66 @@ def test_a_preview_says_what_really_changes(workspace, api, brothers, what):
         count for one, count in counted.items() if count and contacts.get(one) != count
     )
     right(workspace)
+
+
+@pytest.mark.parametrize("what", ["merge", "unmerge", "split"])
+def test_a_preview_names_what_tells_of_a_person_too(workspace, api, brothers, what):
+    """By a name somebody is found; a proof says who called; a dead address is somebody's."""
+    older, younger = brothers
+    lost = {"channel": "voice", "why": "landline", "permanent": True}
+    told = send(
+        workspace, item("d", phone(), type="customer.described", name="Sam"),
+        item("v", phone(), type="identity.verified", method="code", level=2, passed=True, channel="ivr"),
+        item("u", phone(), type="identity.unreachable", **lost),
+        item("d2", email(), type="customer.described", name="Sue"),
+    )  # fmt: skip
+    if what == "unmerge":
+        post(api, f"/v1/customers/{older}/merge", other=younger)
+    fold(workspace)
+    body = {
+        "merge": {"other": younger},
+        "unmerge": {"why": "two brothers"},
+        "split": {"identifiers": [phone()], "why": "the wife's"},
+    }[what]
+    about = post(api, f"/v1/customers/{older}/{what}/preview", **body)["about"]
+    moved = told[:3] if what == "split" else told[3:]
+    assert {one["id"] for one in about} == {one.event_id for one in moved}
+    assert {one["what"] for one in about} == (
+        {"customer.described", "identity.verified", "identity.unreachable"}
+        if what == "split" else {"customer.described"}
+    )  # fmt: skip
+    was, becomes = {"merge": (younger, older), "unmerge": (older, younger)}.get(what, (older, None))
+    assert all(one["owner"] == was and one["becomes"] == (becomes or one["becomes"]) for one in about)
+
+
+def test_a_proof_is_not_handed_to_whom_a_merge_brings_in(workspace, api, brothers):
+    older, younger = brothers
+    proof = {"method": "voiceprint", "level": 3, "passed": True, "channel": "voice"}
+    [passed] = send(workspace, item("v", account("2"), type="identity.verified", **proof))
+    fold(workspace)
+    alone = read(api, f"/v1/customers/{younger}")["identity"]
+    assert (alone["verified"]["level"], alone["verified"]["event_id"]) == (3, passed.event_id)
+    assert read(api, f"/v1/customers/{older}")["identity"]["verified"] is None
+    workspace.clock.pass_time(minutes=1)
+    before = workspace.clock.now()
+    workspace.clock.pass_time(minutes=1)
+    post(api, f"/v1/customers/{older}/merge", other=younger)
+    fold(workspace)
+    right(workspace)
+    assert read(api, f"/v1/customers/{older}")["identity"]["verified"] is None
+    then = read(api, f"/v1/customers/{younger}", known_at=before.isoformat())["identity"]["verified"]
+    assert then["event_id"] == passed.event_id
+    workspace.clock.pass_time(minutes=1)
+    [anew] = send(workspace, item("v2", account("2"), type="identity.verified", **{**proof, "level": 1}))
+    fold(workspace)
+    assert read(api, f"/v1/customers/{older}")["identity"]["verified"]["event_id"] == anew.event_id
+    post(api, f"/v1/customers/{older}/unmerge", why="two brothers")
+    fold(workspace)
+    right(workspace)
+    assert read(api, f"/v1/customers/{younger}")["identity"]["verified"]["event_id"] == passed.event_id
+    assert read(api, f"/v1/customers/{older}")["identity"]["verified"] is None
+    workspace.clock.pass_time(minutes=31)
+    assert read(api, f"/v1/customers/{younger}")["identity"]["verified"] is None, "it has run out"
 
 
 def test_the_same_key_decides_once(workspace, api, brothers):

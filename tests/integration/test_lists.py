@@ -420,6 +420,36 @@ def test_two_members_who_turned_out_to_be_one_are_contacted_once(workspace, api,
     assert pulled["left_out_at_pull"] == 1
 
 
+def test_a_merged_member_is_written_to_where_whoever_said_yes_has_their_mail(workspace, api, clock):
+    """Ann and Bob turn out to be one; Bob said yes, and Ann's address is the newer one."""
+    strict = _with(workspace, legal_basis={})
+    bob, ann = send(
+        workspace, purchase("b", account("2"), email("bob@example.com"), at=AS_OF - timedelta(days=9), amount="300"),
+        purchase("a", phone(PHONE), email(MAIL), at=AS_OF - timedelta(days=3), amount="300"),
+    )  # fmt: skip
+    yes = {"channel": "email", "purpose": "retention", "basis": "consent", "proof": "form-7"}
+    send(workspace, item("yes", account("2"), type="consent.granted", at=AS_OF - timedelta(days=2), origin="import",
+                         **yes))  # fmt: skip
+    send(workspace, item("both", account("2"), phone(PHONE), at=AS_OF - timedelta(days=1), origin="import",
+                         channel="store"))  # fmt: skip
+    score(workspace, {bob.customer: 0.6}, as_of=AS_OF - timedelta(hours=1))
+    fold(workspace)
+    assert ann.customer not in rows(workspace, "customer_360")
+    built = build(strict, "retention", as_of=AS_OF)
+    assert [(row.customer, row.channel) for row in built.top] == [(bob.customer, "email")]
+    app = FastAPI()
+    app.include_router(lists.router(strict))
+    place = f"/v1/lists/{built.list_id}/members"
+    [member] = TestClient(app).get(place, params={"addresses": True}).json()["items"]
+    assert member["address"] == "bob@example.com"
+    # Bob's address is none any more: what is left is Ann's, who said nothing.
+    lost = {"channel": "email", "why": "bounced", "permanent": True}
+    send(
+        workspace, item("lost", email("bob@example.com"), type="identity.unreachable", at=clock.now(), **lost)
+    )
+    assert TestClient(app).get(place).json()["items"] == []
+
+
 def test_addresses_come_only_when_asked_for_and_only_the_channels_own(workspace, api):
     prepared(workspace)
     place = f"/v1/lists/{build(workspace, 'retention', as_of=AS_OF).list_id}/members"

@@ -11,7 +11,12 @@ from sqlalchemy import text
 
 from infra.desk import desks
 from infra.desk.calls import DeskCalls
+from infra.identity.desk import IdentityDesk
+from infra.ids import new_id
+from infra.intake import InboundIdentifier
 from infra.workspace import open_workspace
+from models.domain.identity_decision import Split
+from models.ports import By
 from tests.support.calling import caller
 from tests.support.clock import MONDAY
 from tests.support.desktop import Desktop
@@ -329,7 +334,7 @@ def test_a_key_without_personal_data_sees_no_text(settings, clock):
     workspace.close()
 
 
-def test_two_who_became_one_are_told_as_one_with_what_both_proved(workspace):
+def test_two_who_became_one_are_told_as_one_with_what_either_failed_to_prove(workspace):
     send(
         workspace, item("1", phone(BERLIN), at=MONDAY, channel="chat", direction="inbound", text="first"),
         item("2", email(), at=MONDAY, channel="chat", direction="inbound", text="second"),
@@ -360,6 +365,54 @@ def test_one_that_cannot_be_told_keeps_none_of_the_others_from_being_told(worksp
         "bad": "who this is could not be told: look it up by the contact",
         "good": "nobody knows yet who this is",
     }
+
+
+def test_a_merge_hands_nobody_the_proof_of_another(workspace):
+    """Ann's call is told without what Bob proved, and Bob's own with it, though both are one customer by now."""
+
+    def proves(name, who, level):
+        until_ = (workspace.clock.now() + timedelta(hours=4)).isoformat()
+        send(workspace, item(name, who, type=IDENTITY, at=workspace.clock.now(), method="voiceprint", level=level,
+                             passed=True, channel="voice", expires_at=until_))  # fmt: skip
+        workspace.clock.pass_time(minutes=1)
+
+    [ann, bob] = send(
+        workspace, item("a", phone(BERLIN), account(), channel="web"),
+        item("b", phone(SECOND), account("2", "bank"), channel="web"),
+    )  # fmt: skip
+    proves("his", phone(SECOND), 3)
+    assert ann.customer != bob.customer
+    send(workspace, item("both", account(), account("2", "bank"), at=workspace.clock.now(), channel="store"))
+    fold(workspace)
+    workspace.clock.pass_time(minutes=1)
+    with serving(workspace) as url, Desktop(url, "billing") as billing:
+        calls(workspace, "call-1", phone(BERLIN))
+        told = billing.shows(1)
+        assert (told["customer"], told["recognised"]["verified"]) == (ann.customer, None)
+        calls(workspace, "call-2", phone(SECOND))
+        told = billing.shows(2)
+        assert (told["customer"], told["recognised"]["verified"]["level"]) == (ann.customer, 3)
+        proves("since", phone(SECOND), 1)
+        calls(workspace, "call-3", phone(BERLIN))
+        assert billing.shows(3)["recognised"]["verified"]["level"] == 1
+
+
+def test_a_proof_goes_with_the_phone_that_was_split_off(workspace):
+    [ann] = send(workspace, item("a", phone(BERLIN), account(), channel="web"))
+    send(
+        workspace, item("v", phone(BERLIN), type=IDENTITY, method="code", level=2, passed=True, channel="ivr")
+    )
+    ref = workspace.intake.identify([InboundIdentifier("phone", BERLIN, "")])[0].ref
+    split = Split(customer=ann.customer, restored=new_id(), identifiers=(ref,), why="his wife's")
+    assert IdentityDesk(workspace).give(split, By(source="desk", source_id="s", actor="sam"))
+    fold(workspace)
+    with serving(workspace) as url, Desktop(url, "billing") as billing:
+        calls(workspace, "call-1", account())
+        told = billing.shows(1)
+        assert (told["customer"], told["recognised"]["verified"]) == (ann.customer, None)
+        calls(workspace, "call-2", phone(BERLIN))
+        told = billing.shows(2)
+        assert (told["customer"], told["recognised"]["verified"]["level"]) == (split.restored, 2)
 
 
 def test_what_makes_no_sense_is_refused_before_a_stream_begins(workspace):

@@ -199,7 +199,7 @@ BAD_BODIES = [
     (b"", 400, "empty_body"),
     (b"{", 400, "not_json"),
     (b'"text"', 400, "not_json"),
-    (b'{"batch":{}}', 400, "not_json"),
+    (b'{"batch":{}}', 400, "batch_invalid"),
     (b"{}", 400, "no_batch"),
     (b"\x1f\x8b broken", 400, "bad_gzip"),
     (gzip.compress(b" " * (BODY_BYTES + 1)), 413, "body_too_large"),
@@ -268,6 +268,27 @@ def test_no_answer_repeats_a_personal_value(gateway, workspace):
     assert secret not in answer.text
     entries = workspace.quarantine.open_entries()
     assert all(secret not in repr((one.code, one.path, one.detail, one.source_id)) for one in entries)
+
+
+def test_a_batch_that_is_none_is_told_with_its_place(gateway):
+    answer = gateway.post("/v1/batch", json={"batch": 5}, auth=BASIC)
+    assert (answer.status_code, answer.json()["code"], answer.json()["path"]) == (
+        400,
+        "batch_invalid",
+        "$.batch",
+    )
+    assert "must be an array" in answer.json()["detail"]
+
+
+def test_an_alias_makes_the_visitor_and_the_user_one_customer(gateway, workspace):
+    """Whatever the site calls its visitors: no second account, and nothing for a person to decide."""
+    seen = track("m1", userId=None, anonymousId="visitor-7")
+    alias = {"type": "alias", "messageId": "m2", "userId": "u1", "previousId": "visitor-7"}
+    later = track("m3", userId="u1")
+    assert counts(gateway.post("/v1/batch", json=batch(seen, alias, later), auth=BASIC))[1] == 3
+    with workspace.engine.connect() as connection:
+        customers = connection.execute(text("SELECT count(*) FROM customer WHERE survivor = id"))
+        assert customers.scalar_one() == 1
 
 
 def test_an_empty_batch_is_nothing(gateway):

@@ -12,7 +12,11 @@ import psutil
 import pytest
 
 from infra.local.postgres import LocalPostgres
+from infra.process.supervisor import Spec
 from infra.settings import Settings
+from services.cli import stack
+from services.cli.operating import ROLES
+from services.cli.processes import _COMMANDS
 from services.cli.stack import environment
 from tests.support.faults.crew import until
 
@@ -71,6 +75,7 @@ def test_what_is_not_well_is_told_with_status_1_until_it_is_well_again(machine):
     for name in ("gateway", "api", "projector", "policies", "sweep"):
         assert re.search(rf"{name} +ready +\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d +0 times", said), said
     for row in (r"journal +0 events", r"views +0 events behind", r"policies +0 events behind",
+                r"search +0 events behind", r"erasures +none open", r"webhooks +none",
                 r"quarantine +empty", r"set aside +nothing"):  # fmt: skip
         assert re.search(row, said), said
 
@@ -85,6 +90,18 @@ def test_what_is_not_well_is_told_with_status_1_until_it_is_well_again(machine):
     log = (machine.var / "up.log").read_text()
     assert log.startswith('what an earlier run said\n{"message": "a new run begins"')
     assert '"why": "ended"' in log
+
+
+def test_every_process_that_can_run_is_looked_for():
+    """One that was forgotten would be told as not running on every healthy system."""
+    there_are = {spec.name for held in vars(stack).values() for spec in _specs(held)}
+    assert there_are == {spec.name for spec in stack.EVERY} == set(ROLES) == set(_COMMANDS)
+    assert len({tuple(command) for command in _COMMANDS.values()}) == len(ROLES)
+
+
+def _specs(held: object) -> list[Spec]:
+    several = held if isinstance(held, (list, tuple)) else [held]
+    return [one for one in several if isinstance(one, Spec)]
 
 
 def test_a_folder_in_which_nothing_runs_says_how_to_begin(settings, tmp_path):

@@ -229,6 +229,7 @@ def test_a_receiver_that_fails_is_tried_again_later_and_later_with_the_same_id(s
         assert (told["state"], told["last_answer"], told["position"]) == ("enabled", "500", 0)
         clock.pass_time(seconds=5)
         receiver.until(2)
+        until(lambda: state(api, one)["attempts"] == 2)
         receiver.answer = lambda _: (200, {})
         clock.pass_time(seconds=10)
         receiver.until(4)
@@ -337,6 +338,24 @@ def test_a_new_secret_signs_beside_the_old_one_for_a_day(shop, api, receiver):
 
         until(signed_by_two)
         assert verifying() == [one["secret"], third], "the second was replaced more than a day ago"
+
+
+def test_the_request_after_a_rotation_is_signed_by_both_though_nobody_looked_again(
+    shop, api, receiver, monkeypatch
+):
+    """A sender looks every few seconds which webhooks there are; a secret given out holds from its answer on."""
+    shop.clock.at = SystemClock().now()
+    one = subscribe(api, receiver.url)
+    with sending(shop, SystemClock()):
+        touches(shop, "1")
+        receiver.until(1)
+        monkeypatch.setattr(sender_module, "LOOK_SECONDS", 3_600.0)
+        for number in range(2, 5):
+            fresh = api.post(f"/v1/webhooks/{one['id']}/secret").json()["secret"]
+            touches(shop, str(number))
+            receiver.until(number)
+            for secret in (one["secret"], fresh):
+                assert Webhook(secret).verify(receiver.requests[-1].body, receiver.requests[-1].headers)
 
 
 def test_too_many_secrets_at_once_are_refused(shop, api, receiver):

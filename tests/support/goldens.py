@@ -7,10 +7,15 @@ import msgspec
 
 from infra.intake import Rejected
 from services.gateway.connectors.catalogue import CONNECTORS
-from services.gateway.connectors.connector import Instance, Options, Refusal, translate
+from services.gateway.connectors.connector import Instance, Options, Refusal, parts_of, translate
 
 FOLDER = Path(__file__).parents[1] / "golden"
 NAME = "source-1"
+
+
+def blind(person: str) -> str:
+    """In place of the workspace's keyed hash, so that a golden file can be read."""
+    return f"blind.{person[:6]}"
 
 
 def raws() -> list[Path]:
@@ -23,7 +28,7 @@ def instance_of(sample: Path) -> tuple[dict[str, Any], Instance]:
     said = msgspec.json.decode((sample.parent / "instance.json").read_bytes())
     if (meta := sample.with_suffix(".meta.json")).exists():
         said |= msgspec.json.decode(meta.read_bytes())
-    return said, Instance(name=NAME, options=msgspec.convert(said["options"], Options))
+    return said, Instance(name=NAME, options=msgspec.convert(said["options"], Options), blind=blind)
 
 
 def told(sample: Path) -> Any:
@@ -31,7 +36,7 @@ def told(sample: Path) -> Any:
     said, instance = instance_of(sample)
     connector = CONNECTORS[said["kind"]]
     try:
-        parts = connector.split(sample.read_bytes(), said["content_type"])
+        parts = parts_of(sample.read_bytes(), said["content_type"], connector, instance)
     except Refusal as refusal:
         return {"refused": {"status": refusal.status, "code": refusal.code, "detail": refusal.detail}}
     found: list[dict[str, Any]] = []

@@ -176,3 +176,96 @@ def test_from_a_bot_to_an_agent_the_ring_belongs_to_the_agents_leg():
 def test_a_second_phone_that_rings_in_vain_ends_nobodys_talk():
     [leg] = told(call(), queued(0), answered(10), rings(30, "bob"), ended(70)).legs
     assert (leg.agent, leg.talk, leg.ring, leg.ended) == ("ann", 60, 0, "hung_up")
+
+
+def stops(seconds, agent="ann"):
+    """It rang, and nobody picked it up."""
+    return part(ContactRang(contact_id="c", agent=agent, given_up=True), seconds)
+
+
+def wrapped_up(at, **more):
+    return part(ContactWrappedUp(contact_id="c", **more), at)
+
+
+def message(seconds, direction, **more):
+    touch = TouchRecorded(
+        contact_id="c", channel="chat", direction=direction, text=more.pop("text", None), **more
+    )
+    return part(touch, seconds)
+
+
+def test_who_began_it_gives_a_contact_its_direction_whoever_speaks_last():
+    said = [message(1, "inbound"), message(9, "outbound", agent="ann"), message(20, "inbound")]
+    assert told(*said).direction == "inbound"
+    assert told(message(0, "outbound", agent="ann"), *said[:1]).direction == "outbound"
+    begun = part(ContactStarted(contact_id="c", channel="chat", direction="inbound"), 5)
+    assert told(message(1, "outbound"), begun, message(9, "outbound")).direction == "inbound"
+
+
+def test_after_a_transfer_each_agent_keeps_their_own_wrap_up():
+    """The first agent is still writing when the second one has the customer."""
+    parts = [
+        call(), answered(5), part(ContactTransferred(contact_id="c", to_agent="bob"), 15), answered(20, "bob"),
+        wrapped_up(30, agent="ann", seconds=15, talk_seconds=9.5), ended(40),
+        wrapped_up(60, agent="bob", seconds=20, talk_seconds=19),
+    ]  # fmt: skip
+    ann, bob = told(*parts).legs
+    assert (ann.agent, ann.talk, ann.wrap_up) == ("ann", 9.5, 15)
+    assert (bob.agent, bob.talk, bob.wrap_up) == ("bob", 19, 20)
+    assert told(*reversed(parts)) == told(*parts)
+
+
+def test_a_wrap_up_that_is_told_before_the_talk_ends_counts_all_the_same():
+    [leg] = told(call(), answered(5), wrapped_up(40, agent="ann", seconds=3, talk_seconds=30), ended(60)).legs
+    assert (leg.talk, leg.wrap_up) == (30, 3)
+
+
+def test_a_customer_put_through_to_an_agent_who_was_asked_first_is_one_leg():
+    through = part(ContactTransferred(contact_id="c", to_agent="bob"), 40)
+    ann, bob = told(call(), answered(5), answered(30, "bob"), through, ended(90)).legs
+    assert (ann.ended, bob.agent, bob.talk, bob.ended) == ("transferred", "bob", 60, "hung_up")
+
+
+def test_who_hangs_up_while_an_agents_phone_rings_after_a_program_was_not_talked_to():
+    contact = told(call(), answered(2, agent=None, bot=True), rings(10), stops(31), ended(31))
+    bot, agent = contact.legs
+    assert (bot.bot, bot.talk, bot.ended) == (True, 8, "transferred")
+    assert (agent.ring, agent.talk, agent.ended) == (21, 0, "abandoned")
+    assert not contact.answered
+
+
+def test_a_phone_that_stopped_ringing_rings_no_more():
+    [leg] = told(
+        call(), queued(0), rings(20), stops(35), rings(50, "bob"), answered(54, "bob"), ended(60)
+    ).legs
+    assert (leg.agent, leg.wait, leg.ring) == ("bob", 54, 19)
+    [leg] = told(call(), queued(0), rings(20), rings(35, "bob"), stops(35), ended(40)).legs
+    assert leg.ring == 20
+
+
+def test_what_is_put_through_to_where_nobody_tells_of_it_is_over_and_leaves_no_leg():
+    on = part(ContactTransferred(contact_id="c", to_agent="2040"), 60)
+    contact = told(call(), queued(0), answered(10), on, ended(60))
+    [leg] = contact.legs
+    assert (leg.agent, leg.talk, leg.ended) == ("ann", 50, "transferred")
+    assert contact.ended_at == MONDAY + timedelta(seconds=60)
+    again = told(call(), queued(0), answered(10), on, ended(60), queued(61, "experts"))
+    assert (again.ended_at, again.legs[-1].queue, again.legs[-1].ended) == (None, "experts", "")
+
+
+def test_a_record_of_a_call_that_was_told_step_by_step_adds_no_leg():
+    record = TouchRecorded(contact_id="c", channel="voice", direction="inbound", agent="ann")
+    contact = told(part(record, 0), call(), queued(5), answered(30), ended(90))
+    assert [(leg.queue, leg.wait, leg.talk) for leg in contact.legs] == [("billing", 25, 60)]
+
+
+def test_an_agent_who_calls_out_has_the_contact_before_the_customer_answers():
+    begun = [
+        part(ContactStarted(contact_id="c", channel="voice", direction="outbound"), 0),
+        part(ContactTransferred(contact_id="c", to_agent="ann"), 0),
+        part(ContactTransferred(contact_id="c", to_agent="ann"), 1), rings(2, None),
+    ]  # fmt: skip
+    [leg] = told(*begun, answered(12, None), ended(72)).legs
+    assert (leg.agent, leg.ring, leg.talk, leg.ended) == ("ann", 10, 60, "hung_up")
+    [leg] = told(*begun, ended(30)).legs
+    assert (leg.agent, leg.ring, leg.answered_at) == ("ann", 28, None)

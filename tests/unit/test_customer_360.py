@@ -8,10 +8,19 @@ from events.consent import ConsentGranted, ConsentWithdrawn
 from events.contact import ContactEnded, ContactStarted, ContactWrappedUp
 from events.envelope import IdentifierRef
 from events.holding import HoldingChanged, HoldingEnded, HoldingStarted, PurchaseRecorded, PurchaseReturned
-from events.identity import IdentifierBlocked, IdentifierLinked, IdentifierUnreachable
+from events.identity import (
+    CustomersMerged,
+    IdentifierBlocked,
+    IdentifierLinked,
+    IdentifierUnreachable,
+    PersonVerified,
+)
 from events.opportunity import OpportunityCaptured, OpportunityImported, OpportunityStaged, OpportunityWon
 from events.prediction import ChurnScored, ScoreReason
 from events.touch import TouchRecorded
+from models.domain.permission import Permitted, permission
+from models.domain.rules import REACH
+from models.domain.verification import carried
 from models.projections.customer_360 import ConsentState, Contact, Customer360, Holding, Value
 from models.projections.projection import play
 from models.projections.reachability import addresses, reachable
@@ -200,6 +209,12 @@ def test_a_blocked_identifier_is_marked():
     assert [(one.hash, one.blocked) for one in row.identifiers] == [("p", True), ("m", False)]
 
 
+def may(row, channel, basis=""):
+    """May this customer be contacted for retention on this channel?"""
+    stands = reachable(row, suppressed=False, open_complaint=False)
+    return permission(stands, "retention", (channel,), {channel: basis} if basis else {}, REACH)
+
+
 def bounced(*, permanent=True, channel="email", why="bounced"):
     return IdentifierUnreachable(channel=channel, why=why, permanent=permanent)
 
@@ -219,9 +234,9 @@ def test_an_address_that_bounced_is_no_way_and_the_next_one_is_taken():
         MAIL.key, "email", "bounced", True, at(3),
     )  # fmt: skip
     assert [one.hash for one in addresses(row, "email", ("email",))] == ["m2"]
-    assert reachable(row, suppressed=False, open_complaint=False).left_on == {"email": frozenset({"email"})}
+    assert may(row, "email", basis="contract") == Permitted("email", "contract")
     both = told(*known, (at(3), bounced(), (MAIL, SECOND)))
-    assert reachable(both, suppressed=False, open_complaint=False).left_on == {"email": frozenset()}
+    assert may(both, "email", basis="contract") == "not_reachable"
 
 
 def test_a_full_mailbox_is_shown_and_still_written_to_and_does_not_undo_a_dead_one():
@@ -249,3 +264,119 @@ def test_a_number_without_text_messages_can_still_be_called():
     row = told((at(1), linked(MOBILE), ()), (at(2), bounced(channel="sms", why="landline"), (MOBILE,)))
     assert list(addresses(row, "sms", ("mobile",))) == []
     assert [one.hash for one in addresses(row, "voice", ("phone",))] == ["q"]
+
+
+# Two who turn out to be one: whom does a word reach, and for whom does a proof hold?
+
+
+def of(side, hour, event, event_id="", **more):
+    """Something of one side, in the history of the one customer."""
+    return happened(event, at(hour), event_id=event_id, customer=side, **more)
+
+
+def has(side, hour, ref):
+    return of(side, hour, IdentifierLinked(customer=side, identifier=ref), stream=f"identity-{side}")
+
+
+def says(side, hour, *, event_id, channel="voice"):
+    yes = ConsentGranted(channel=channel, purpose="retention", basis="consent", proof="tape")
+    return of(side, hour, yes, event_id)
+
+
+def became(absorbed, survivor, hour, cause=""):
+    merged = CustomersMerged(survivor=survivor, absorbed=absorbed)
+    return of(survivor, hour, merged, stream=f"identity-{survivor}", cause=cause)
+
+
+def one(*history):
+    """The row of the customer whom all of these are about, in the order in which a fold meets them."""
+    return play(VIEW, sorted(history, key=lambda e: e.order), "ann")["ann"]
+
+
+def called(row):
+    """What allows a call, and the number that would be called."""
+    allowed = may(row, "voice")
+    found = addresses(row, "voice", ("phone",), allowed if isinstance(allowed, Permitted) else None)
+    return getattr(allowed, "basis", allowed), [held.hash for held in found]
+
+
+def test_nobodys_number_is_called_on_the_word_of_somebody_a_merge_brought_in():
+    """Ann has a phone and said nothing, Bob said yes and has none: as one they may not be called either."""
+    apart = (has("ann", 1, PHONE), has("bob", 1, MAIL), says("bob", 2, event_id="his"))
+    assert called(one(*apart, became("bob", "ann", 3)))[0] == "not_reachable"
+    assert called(one(*apart, became("ann", "bob", 3)))[0] == "not_reachable", "whoever survives"
+
+
+def test_of_two_numbers_the_one_of_whoever_said_yes_is_called():
+    row = one(
+        has("ann", 1, PHONE), has("bob", 2, MOBILE), says("ann", 3, event_id="hers"), became("bob", "ann", 4)
+    )
+    assert called(row) == ("hers", ["p"]), "though the other was seen last"
+
+
+def test_a_number_that_its_speaker_shows_later_is_reached_and_the_others_is_not():
+    row = one(
+        has("ann", 1, PHONE), says("bob", 2, event_id="his"), became("bob", "ann", 3), has("bob", 4, MOBILE)
+    )
+    assert called(row) == ("his", ["q"])
+
+
+def test_a_visitor_who_turns_out_to_be_a_customer_takes_no_permission_away():
+    cookie = IdentifierRef(kind="cookie", hash="k")
+    known = (has("bob", 2, PHONE), says("bob", 3, event_id="his"), has("ann", 1, cookie))
+    assert called(one(*known, became("bob", "ann", 4))) == ("his", ["p"]), "though the visitor is the older"
+
+
+def test_what_the_one_customer_says_after_the_merge_reaches_all():
+    apart = (has("ann", 1, PHONE), has("bob", 1, MOBILE), says("bob", 2, event_id="his"))
+    row = one(*apart, became("bob", "ann", 3), says("bob", 4, event_id="new"))
+    basis, numbers = called(row)
+    assert (basis, sorted(numbers)) == ("new", ["p", "q"])
+    assert len(row.consents) == 1
+
+
+def test_a_word_that_itself_shows_two_to_be_one_is_said_by_both():
+    row = one(
+        has("ann", 1, PHONE), says("bob", 2, event_id="his"), became("bob", "ann", 2, cause="his"),
+    )  # fmt: skip
+    assert called(row) == ("his", ["p"])
+    other = one(has("ann", 1, PHONE), says("bob", 2, event_id="his"), became("bob", "ann", 2, cause="else"))
+    assert called(other)[0] == "not_reachable", "a merge of the same instant by something else"
+
+
+def test_a_no_of_either_holds_for_both_and_both_words_stay():
+    no = of("bob", 2, ConsentWithdrawn(basis="call", channel="voice"), "no")
+    row = one(has("ann", 1, PHONE), says("ann", 2, event_id="hers"), no, became("bob", "ann", 3))
+    assert called(row)[0] == "consent_withdrawn"
+    assert {word.event_id for word in row.consents.values()} == {"hers", "no"}
+
+
+def proved(side, hour, *, level=1, lasts=9):
+    passed = PersonVerified(
+        method="code", level=level, passed=True, channel="ivr", expires_at=at(hour + lasts)
+    )
+    return of(side, hour, passed, f"proof of {side} at {hour}")
+
+
+def proven(row, hour):
+    """The proof that the view shows."""
+    found = carried(row.proofs, row.sides, at(hour))
+    return found and found.event_id
+
+
+def test_a_proof_is_shown_until_it_runs_out_and_until_a_merge_brings_somebody_in():
+    apart = (has("ann", 1, PHONE), has("bob", 1, MAIL), proved("ann", 2, level=3))
+    assert proven(one(apart[0], apart[2]), 3) == "proof of ann at 2"
+    assert proven(one(apart[0], apart[2]), 11) is None
+    merged = (*apart, became("bob", "ann", 3))
+    assert proven(one(*merged), 4) is None
+    assert proven(one(*merged, proved("bob", 5)), 6) == "proof of bob at 5", "passed since they are one"
+    assert proven(one(*apart), 3) is None, "two of whom we know only today that they are one"
+
+
+def test_a_proof_that_proves_no_more_is_not_kept_and_a_failure_takes_none_away():
+    failed = of("ann", 4, PersonVerified(method="code", level=9, passed=False))
+    row = one(has("ann", 1, PHONE), proved("ann", 2), proved("ann", 3, level=2), failed)
+    assert [proof.event_id for proof in row.proofs] == ["proof of ann at 3"]
+    assert [proof.level for proof in one(proved("ann", 2, level=2), proved("ann", 3)).proofs] == [2, 1]
+    assert VIEW.present(row, at(12)).proofs == ()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.domain.permission import Permitted, Reachable, permission
+from models.domain.permission import Permitted, Reachable, Way, permission
 from models.domain.rules import REACH, ListRules, load_rules
 from models.domain.target_list import Brief, Candidate, ListRow, build, canonical, digest, drawn
 from models.domain.worth import expected, money_at_stake
@@ -21,18 +21,22 @@ OPEN = ListRules(
 )  # fmt: skip
 
 
-def said(channel="", purpose="", *, granted=False, scope=""):
+def said(channel="", purpose="", *, granted=False, scope="", by="", others=(), event_id="consent-1"):
     return ConsentState(
-        channel=channel, purpose=purpose, granted=granted, basis="form", since=AS_OF, event_id="consent-1",
-        scope=scope,
+        channel=channel, purpose=purpose, granted=granted, basis="form", since=AS_OF, event_id=event_id,
+        scope=scope, side=by, others=others,
     )  # fmt: skip
+
+
+def ways(*kinds, of=""):
+    return tuple(Way(kinds=(kind,), side=of) for kind in kinds)
 
 
 def candidate(customer="a", *, probability=0.5, value="100", kinds=("email",), order=0, **reachable):
     return Candidate(
         customer=customer, stage="retained", probability=probability, order=order,
         value=None if value is None else Decimal(value),
-        reachable=Reachable(kinds=frozenset(kinds), **reachable), because=("silence",), why=("quiet",),
+        reachable=Reachable(ways=ways(*kinds), **reachable), because=("silence",), why=("quiet",),
         because_events=("score-1",),
     )  # fmt: skip
 
@@ -52,7 +56,7 @@ def outcome(rows):
 
 def asked(*, kinds=("email", "phone", "mobile"), basis=None, **reachable):
     """May they be contacted for retention, by mail or else by text message?"""
-    customer = Reachable(kinds=frozenset(kinds), **reachable)
+    customer = Reachable(**{"ways": ways(*kinds), **reachable})
     return permission(customer, "retention", ("email", "sms"), basis or {}, REACH)
 
 
@@ -79,7 +83,7 @@ def test_a_consent_for_one_brand_does_not_speak_for_the_company():
 @pytest.mark.parametrize("no", [said("email", "retention"), said("email", ""), said("", "retention"), said()])
 def test_a_withdrawal_beats_a_consent_and_a_legal_basis(no):
     yes = said("email", "retention", granted=True)
-    customer = Reachable(kinds=frozenset({"email"}), consents=(yes, no))
+    customer = Reachable(ways=ways("email"), consents=(yes, no))
     assert permission(customer, "retention", ("email",), {"email": "contract"}, REACH) == "consent_withdrawn"
 
 
@@ -100,10 +104,45 @@ def test_an_allowed_channel_without_an_identifier_for_it_reaches_nobody():
 
 def test_an_address_where_nothing_arrives_reaches_nobody_on_that_channel_alone():
     both = {"email": "contract", "sms": "contract"}
-    dead = {"email": frozenset({"phone", "mobile"})}
-    assert asked(basis=both, left_on=dead) == Permitted("sms", "contract")
-    assert asked(basis={"email": "contract"}, left_on=dead) == "not_reachable"
-    assert asked(basis=both, left_on={"email": frozenset({"email"})}) == Permitted("email", "contract")
+    bounced = Way(kinds=("email",), dead_on=frozenset({"email"}))
+    dead = (bounced, *ways("phone", "mobile"))
+    assert asked(basis=both, ways=dead) == Permitted("sms", "contract")
+    assert asked(basis={"email": "contract"}, ways=dead) == "not_reachable"
+    assert asked(basis=both, ways=(*dead, *ways("email"))) == Permitted("email", "contract")
+
+
+def yes(by, *others, channel="email", **more):
+    return said(channel, "retention", granted=True, by=by, others=others, **more)
+
+
+def test_a_consent_does_not_reach_the_address_of_somebody_who_did_not_say_it():
+    """Two are one since; one of them said yes, the other has the address."""
+    assert asked(ways=ways("email", of="ann"), consents=(yes("bob"),)) == "not_reachable"
+    assert asked(ways=ways("email", of="bob"), consents=(yes("bob"),)) == Permitted("email", "consent-1")
+
+
+def test_a_consent_said_by_the_one_customer_reaches_all_that_they_have():
+    assert asked(ways=ways("email", of="ann"), consents=(yes("bob", "ann"),)) == Permitted(
+        "email", "consent-1"
+    )
+
+
+def test_of_two_consents_the_one_that_reaches_an_address_is_the_basis():
+    both = (yes("bob", event_id="his"), yes("ann", event_id="hers"))
+    assert asked(ways=ways("email", of="ann"), consents=both) == Permitted("email", "hers")
+
+
+def test_a_consent_that_reaches_nothing_leaves_the_legal_basis_and_the_next_channel():
+    hers = ways("email", "mobile", of="ann")
+    basis = {"email": "contract"}
+    assert asked(ways=hers, consents=(yes("bob"),), basis=basis) == Permitted("email", "contract")
+    both = (yes("bob", event_id="his"), yes("ann", channel="sms", event_id="hers"))
+    assert asked(ways=hers, consents=both) == Permitted("sms", "hers")
+
+
+def test_a_no_holds_for_every_address_whoever_said_it():
+    no = said("email", "retention", by="bob")
+    assert asked(ways=ways("email", of="ann"), consents=(yes("ann"), no)) == "consent_withdrawn"
 
 
 def test_a_text_message_needs_a_mobile_line():

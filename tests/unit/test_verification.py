@@ -7,24 +7,30 @@ import pytest
 from events.envelope import Envelope
 from events.identity import PersonVerified
 from events.touch import TouchRecorded
-from models.domain.verification import CARRIED, REMEMBERED, Failure, Proof, Verified, verified
+from models.domain.verification import CARRIED, REMEMBERED, Failure, Proof, Verified
+from models.domain.verification import verified as verified_of
 from tests.support.clock import MONDAY
 
 
-def fact(name, event, after=0):
+def fact(name, event, after=0, who="ann"):
     at = MONDAY + timedelta(minutes=after)
     return Envelope(
         event=event, event_id=name, position=1, occurred_at=at, known_at=at, recorded_at=at, source="ivr",
-        source_id=name, customer="ann",
+        source_id=name, customer=who,
     )  # fmt: skip
 
 
-def tried(name, after=0, *, passed=True, level=1, method="code", channel="ivr", lasts=None):
+def verified(told, moment, side="ann", joins=None):
+    return verified_of(told, moment, side, joins)
+
+
+def tried(name, after=0, *, passed=True, level=1, method="code", channel="ivr", lasts=None, who="ann"):
     until = None if lasts is None else MONDAY + timedelta(minutes=after + lasts)
     return fact(
         name,
         PersonVerified(method=method, level=level, passed=passed, channel=channel, expires_at=until),
         after,
+        who,
     )
 
 
@@ -37,7 +43,9 @@ def test_who_never_tried_has_proved_nothing():
 
 
 def test_a_proof_holds_on_every_channel_until_it_expires():
-    proof = Proof(method="code", level=1, channel="ivr", at=at(0), expires_at=at(240), event_id="v")
+    proof = Proof(
+        method="code", level=1, channel="ivr", at=at(0), expires_at=at(240), event_id="v", sides=("ann",)
+    )
     told = [tried("v", lasts=240)]
     assert verified(told, at(239)) == Verified(proof=proof)
     assert verified(told, at(240)) == Verified()
@@ -82,3 +90,36 @@ def test_a_failure_is_forgotten_after_a_day():
     told = [tried("no", passed=False)]
     assert verified(told, MONDAY + REMEMBERED - timedelta(seconds=1)).failed
     assert verified(told, MONDAY + REMEMBERED) == Verified()
+
+
+def test_nobody_is_handed_the_proof_of_whom_a_merge_takes_them_to_be():
+    """Bob proved who he is; then the two were taken for one."""
+    told, joins = [tried("his", 0, level=3, lasts=60, who="bob")], {"bob": ("ann", at(1))}
+    assert verified(told, at(2), "ann", joins) == Verified()
+    assert verified(told, at(2), "bob", joins).proof.event_id == "his", "he is still who he proved to be"
+
+
+def test_what_one_customer_proves_holds_for_all_that_they_were_by_then():
+    told = [tried("theirs", 2, lasts=60, who="bob")]
+    joins = {"bob": ("ann", at(1)), "cem": ("ann", at(0)), "eve": ("ann", at(9))}
+    for side in ("ann", "bob", "cem"):
+        assert verified(told, at(10), side, joins).proof.sides == ("ann", "bob", "cem")
+    assert verified(told, at(10), "eve", joins) == Verified()
+
+
+def test_who_were_joined_by_way_of_a_third_are_one_since_the_last_joining():
+    joins = {"cem": ("bob", at(1)), "bob": ("ann", at(5))}
+    early, late = tried("early", 3, lasts=60, who="cem"), tried("late", 6, lasts=60, who="cem")
+    assert verified([early], at(7), "bob", joins).proof
+    assert verified([early], at(7), "ann", joins) == Verified()
+    assert verified([early, late], at(7), "ann", joins).proof.event_id == "late"
+
+
+def test_a_merge_of_the_same_instant_came_too_late():
+    told, joins = [tried("his", 1, lasts=60, who="bob")], {"bob": ("ann", at(1))}
+    assert verified(told, at(2), "ann", joins) == Verified()
+
+
+def test_the_failures_of_either_are_shown_to_both():
+    told, joins = [tried("no", 0, passed=False, who="bob")], {"bob": ("ann", at(1))}
+    assert [one.event_id for one in verified(told, at(2), "ann", joins).failed] == ["no"]

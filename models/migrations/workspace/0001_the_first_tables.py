@@ -130,11 +130,25 @@ def upgrade() -> None:
         sa.Column(
             "strangers", sa.Integer(), nullable=False, comment="times it stood between vetoed customers"
         ),
+        sa.Column(
+            "parted",
+            sa.Boolean(),
+            server_default=sa.text("false"),
+            nullable=False,
+            comment="of a blocked one: whatever it alone held together has been parted",
+        ),
         sa.Column("key_id", sa.Text(), nullable=True, comment="the vault's key of the sealed value"),
         sa.Column("sealed", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("kind", "issuer", "hash"),
     )
     op.create_index("identifier_customer", "identifier", ["customer"], unique=False)
+    op.create_index(
+        "identifier_to_part",
+        "identifier",
+        ["hash"],
+        unique=False,
+        postgresql_where=sa.text("blocked AND NOT parted"),
+    )
     op.create_table(
         "identity_proposal",
         sa.Column("one", sa.UUID(), nullable=False),
@@ -589,6 +603,9 @@ def downgrade() -> None:
     op.drop_index("identity_veto_other", table_name="identity_veto")
     op.drop_table("identity_veto")
     op.drop_table("identity_proposal")
+    op.drop_index(
+        "identifier_to_part", table_name="identifier", postgresql_where=sa.text("blocked AND NOT parted")
+    )
     op.drop_index("identifier_customer", table_name="identifier")
     op.drop_table("identifier")
     op.drop_index("given_customer", table_name="given")

@@ -9,7 +9,7 @@ from infra.quarantine.replay import DOOR
 from infra.quarantine.store import Held
 from infra.raw_body import NewBody, RawBodies
 from infra.workspace import Workspace
-from services.gateway.connectors.connector import UNREAD, Connector, Instance, Part
+from services.gateway.connectors.connector import UNREAD, Connector, Instance, Part, parts_of
 from services.gateway.connectors.telling import events_of
 
 CHUNK = 500
@@ -39,7 +39,7 @@ def tell_again(workspace: Workspace, instances: Mapping[str, tuple[Connector, In
 
 
 def _tell(workspace: Workspace, entry: Held, connector: Connector, instance: Instance) -> bool:
-    part = _part(entry, connector)
+    part = _part(entry, connector, instance)
     found = events_of(part, connector, instance, workspace.intake, entry.received_at)
     if isinstance(found, Rejected):
         return False
@@ -54,10 +54,10 @@ def _tell(workspace: Workspace, entry: Held, connector: Connector, instance: Ins
     return True
 
 
-def _part(entry: Held, connector: Connector) -> Part:
+def _part(entry: Held, connector: Connector, instance: Instance) -> Part:
     """Its key stands, unless it had none: then the mended mapping may give it one."""
     if entry.source_id.startswith(UNREAD):
-        parts = connector.split(entry.raw, "")
+        parts = parts_of(entry.raw, "", connector, instance)
         if len(parts) == 1:
             return parts[0]
     return Part(entry.source_id, entry.raw)

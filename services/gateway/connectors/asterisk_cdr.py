@@ -1,8 +1,9 @@
 """Asterisk's call detail records as CSV (cdr_csv, Master.csv): a call told whole after it ended, a line each."""
 
 import csv
+import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,10 +15,14 @@ from services.gateway.connectors.shared_key import verify
 
 COLUMNS = (
     "accountcode", "src", "dst", "dcontext", "clid", "channel", "dstchannel", "lastapp", "lastdata", "start",
-    "answer", "end", "duration", "billsec", "disposition", "amaflags", "uniqueid", "userfield",
+    "answer", "end", "duration", "billsec", "disposition", "amaflags",
 )  # fmt: skip
-WITHOUT_ID = 16
+OPTIONAL = ("uniqueid", "userfield")
 """`uniqueid` and `userfield` are only there where they are switched on."""
+NEW = ("peeraccount", "linkedid", "sequence")
+"""With `newcdrcolumns` these follow."""
+UNIQUEID = re.compile(r"(?:.+-)?\d{9,11}\.\d+")
+"""When the call began and its number, after the system's name where it has one."""
 PERSONAL = frozenset({"src", "dst", "clid", "lastdata", "userfield"})
 DISPOSITIONS = frozenset({"ANSWERED", "NO ANSWER", "BUSY", "FAILED", "CONGESTION"})
 
@@ -34,7 +39,7 @@ def split(raw: bytes, _: str) -> Sequence[Part]:
 
 
 def parse(one: Part, instance: Instance) -> Sequence[Told]:
-    """A call between the house and somebody; one inside the house says nothing."""
+    """A call between the house and somebody, and when it was over; one inside the house says nothing."""
     line = _columns(one.raw)
     inbound, customer = _sides(line, instance)
     if line["disposition"] not in DISPOSITIONS:
@@ -53,12 +58,22 @@ def parse(one: Part, instance: Instance) -> Sequence[Told]:
         touch["outcome"] = "abandoned"
     if line["lastapp"] == "Dial" and duration is not None and billed is not None:
         # Elsewhere a machine answered, a queue or a menu, and the seconds are not those of a talk.
-        touch["ring_seconds"] = max(duration - billed, 0.0)
+        touch["ring_seconds"] = touch["wait_seconds"] = max(duration - billed, 0.0)
         if answered:
             touch["talk_seconds"] = billed
-    if inbound and (agent := member(line["dstchannel"].rpartition("-")[0], instance)):
+    if inbound and answered and (agent := member(line["dstchannel"].rpartition("-")[0], instance)):
         touch["agent"] = agent
-    return [Told(type="touch.recorded", data=touch, occurred_at=began, identifiers=customer)]
+    told = [Told(type="touch.recorded", data=touch, occurred_at=began, identifiers=customer)]
+    if duration is None or (
+        line["lastapp"] == "Queue" and not answered
+    ):  # one try of a call that still waits
+        return told
+    over = {"contact_id": touch["contact_id"], **({"outcome": "abandoned"} if "outcome" in touch else {})}
+    ended = began + timedelta(seconds=duration)  # `end` says the same, but is ambiguous where clocks go back
+    return [
+        *told,
+        Told(type="contact.ended", data=over, occurred_at=ended, identifiers=customer, step="ended"),
+    ]
 
 
 def _columns(raw: bytes) -> dict[str, str]:
@@ -66,9 +81,20 @@ def _columns(raw: bytes) -> dict[str, str]:
         (found,) = csv.reader([plain(raw)], strict=True)
     except (csv.Error, ValueError):
         raise Unmapped("invalid", "$", "Expected one line of CSV") from None
-    if not WITHOUT_ID <= len(found) <= len(COLUMNS):
-        raise Unmapped("invalid", "$", f"Expected {WITHOUT_ID} to {len(COLUMNS)} columns")
-    return {name: value.strip() for name, value in zip(COLUMNS, found, strict=False)}
+    most = len(COLUMNS) + len(OPTIONAL) + len(NEW)
+    if not len(COLUMNS) <= len(found) <= most:
+        raise Unmapped("invalid", "$", f"Expected {len(COLUMNS)} to {most} columns")
+    found = [value.strip() for value in found]
+    return dict(zip((*COLUMNS, *_further(found[len(COLUMNS) :])), found, strict=True))
+
+
+def _further(values: Sequence[str]) -> Sequence[str]:
+    """The names of what follows the sixteen: one column alone is told by its form."""
+    new = NEW if len(values) >= len(NEW) else ()
+    own = values[: len(values) - len(new)]
+    if len(own) == 1:
+        return (OPTIONAL[0] if UNIQUEID.fullmatch(own[0]) else OPTIONAL[1], *new)
+    return (*OPTIONAL[: len(own)], *new)
 
 
 def _known(name: str, value: str) -> str:

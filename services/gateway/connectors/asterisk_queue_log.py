@@ -1,7 +1,7 @@
 """Asterisk's queue_log: what callers and members of a queue did, a line each.
 
 Times are seconds, but how long a phone rang unanswered is milliseconds. Only the entry into a queue
-names the caller.
+names the caller. Of a call that is put through nothing more is told: for the queue it is over.
 """
 
 from collections.abc import Sequence
@@ -98,7 +98,7 @@ def parse(one: Part, instance: Instance) -> Sequence[Told]:
             waited = line.number(4 if line.event == "EXITWITHKEY" else 3)
             return [say("contact.left_queue", queue=queue, how=LEFT[line.event], wait_seconds=waited)]
         case "BLINDTRANSFER" | "ATTENDEDTRANSFER" | "TRANSFER":
-            return [say("contact.transferred", to_agent=_extension(line))]
+            return [say("contact.transferred", to_agent=_extension(line)), say("contact.ended", "ended")]
     return []
 
 

@@ -26,3 +26,6 @@ CONNECTORS: dict[str, Connector] = {
 
 BY_LINE = frozenset({asterisk_cdr.CONNECTOR.kind, asterisk_queue_log.CONNECTOR.kind})
 """Kinds that write a file, an event a line: it can be followed, and imported when it is whole."""
+
+IN_FILES = BY_LINE | {connect.CONNECTOR.kind}
+"""Kinds whose past is kept in files: Amazon's records are, and they are read whole."""

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs
 
+from infra.reachable import is_phone
 from services.gateway.connectors import shared_key
 from services.gateway.connectors.connector import (
     Call,
@@ -33,6 +34,7 @@ CHANNELS = {
 ANSWERED, GONE_ON = "first_reply_created_at", ("assignee_id", "team_id")
 MESSAGES = frozenset({"message_created", "message_updated"})
 CONTACTS = frozenset({"contact_created", "contact_updated"})
+PERSON = "contact-"
 OUTGOING = frozenset({"outgoing", "template", "1", "3"})
 INCOMING = frozenset({"incoming", "0"})
 
@@ -46,7 +48,9 @@ def verify(call: Call, raw: bytes, instance: Instance, now: datetime) -> Refusal
         return Refusal(401, "signature_missing", f"send the headers {SIGNATURE} and {TIMESTAMP}")
     signed = hmac.new(instance.secrets["secret"].encode(), stamp.encode() + b"." + raw, hashlib.sha256)
     if not hmac.compare_digest(f"sha256={signed.hexdigest()}".encode(), given.encode()):
-        return Refusal(403, "signature_wrong", "the signature is not this body's")
+        return Refusal(
+            403, "signature_wrong", "the signature is not this body's: look at the secret `secret`"
+        )
     return too_old(stamp, instance, now)
 
 
@@ -80,7 +84,7 @@ def _key(raw: bytes) -> Sequence[str]:
         again = [digest(raw)] if event == "message_updated" else []
         return (f"conversation-{conversation}", f"message-{needed(found, 'id')}", *again)
     if event in CONTACTS:
-        return (f"contact-{needed(found, 'id')}", digest(raw))
+        return (f"{PERSON}{needed(found, 'id')}", digest(raw))
     if event == "conversation_created":
         return (f"conversation-{needed(found, 'id')}", "created")
     if event in ("conversation_status_changed", "conversation_updated"):
@@ -147,7 +151,7 @@ def _updated(found: Row, instance: Instance) -> Sequence[Told]:
 def _contact(found: Row, instance: Instance) -> Sequence[Told]:
     people = _customer({**found, "type": "contact"}, instance)
     name = text(found, "name")
-    data = {"name": name} if name else {}
+    data = {"name": name} if name and not is_phone(name) else {}  # of WhatsApp the name is often the number
     stamp = found.get("updated_at") or found.get("created_at")
     at = _moment(stamp, "updated_at") if stamp else None
     return [Told(type="customer.described", data=data, occurred_at=at, identifiers=people)]
@@ -191,4 +195,5 @@ def _moment(value: Any, name: str) -> datetime:
 CONNECTOR = Connector(
     kind="chatwoot", page="chatwoot.com/hc/user-guide/articles/1677693021-how-to-use-webhooks",
     secrets=(frozenset({"secret"}), frozenset({"key"})), verify=verify, split=split, parse=parse,
+    person=PERSON,
 )  # fmt: skip

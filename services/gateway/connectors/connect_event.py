@@ -68,7 +68,11 @@ def tell(event: Row, instance: Instance) -> Sequence[Told]:
         case "COMPLETED" if at := agent.get("aftercontactworkendtimestamp"):
             work = seconds(agent, "aftercontactworkduration")
             return say(
-                "contact.wrapped_up", at, "detail.agentInfo.afterContactWorkEndTimestamp", seconds=work
+                "contact.wrapped_up",
+                at,
+                "detail.agentInfo.afterContactWorkEndTimestamp",
+                seconds=work,
+                agent=agent_name,
             )
     return []
 

@@ -59,6 +59,9 @@ def tell(record: Row, part_key: str, instance: Instance) -> Sequence[Told]:
         say("started", began, "InitiationTimestamp", channel=channel, direction=direction)
     elif method == "CALLBACK":
         say("callback_asked", began, "InitiationTimestamp", queue=queue_name)
+    elif put_through := record.get("TransferCompletedTimestamp"):
+        # From its beginning until then the first agent still had the customer.
+        say("transferred", put_through, "TransferCompletedTimestamp", to_queue=queue_name, to_agent=username)
     else:
         say("transferred", began, "InitiationTimestamp", to_queue=queue_name, to_agent=username)
     if queue_name and (entered := queue.get("EnqueueTimestamp")):
@@ -83,6 +86,7 @@ def tell(record: Row, part_key: str, instance: Instance) -> Sequence[Told]:
         say(
             "wrapped_up", done, "Agent.AfterContactWorkEndTimestamp", base=part_key,
             reason=_reason(record, instance), seconds=seconds(agent, "AfterContactWorkDuration"),
+            agent=username, talk_seconds=seconds(agent, "AgentInteractionDuration"),
         )  # fmt: skip
     return told
 

@@ -12,7 +12,10 @@ import msgspec
 
 from infra.intake import Rejected
 
-Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,39}$(?!\n)")]
+NAME = r"[a-z0-9][a-z0-9._-]{0,39}"
+Name = Annotated[str, msgspec.Meta(pattern=rf"^{NAME}$(?!\n)")]
+Blind = Callable[[str], str]
+"""A person's id at the vendor as a short word from which nobody without our key can tell it."""
 
 PIECE, PIECES = 40, 4
 """Characters of a piece of a part's key, and its pieces: a step comes after them, and a source id has 200."""
@@ -65,9 +68,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     `public_url` is the address that the vendor calls, where it signs it. `zone` is the zone of times
     without one, `region` that of phones without a country code. `names` are ours for the vendor's ids.
-    `replay_seconds` is how old a signed call may be. `origin` is "import" for files of the past.
+    `replay_seconds` is how old a signed call may be. `origin` is "import" for files of the past. Instances
+    with the same `switch` tell of the same calls; without one an instance is a switch of its own.
     """
 
+    switch: Annotated[str, msgspec.Meta(pattern=rf"^({NAME})?$(?!\n)")] = ""
     public_url: str = ""
     zone: str = "UTC"
     region: str = ""
@@ -89,16 +94,30 @@ class Secrets(dict[str, str]):
     __str__ = __repr__
 
 
+def no_key(_: str) -> str:
+    """An instance that was made without the workspace's key can name no person. Raises `Unmapped`."""
+    raise Unmapped("invalid", "$", "Expected the workspace's key, by which persons are named")
+
+
 class Instance(msgspec.Struct, frozen=True, kw_only=True):
-    """One system that calls us: its name is the source of all its events."""
+    """One system that calls us: its name is the source of all its events.
+
+    `blind` names persons in keys and contact ids, which are kept in the clear.
+    """
 
     name: Name
     options: Options = Options()
     secrets: Secrets = Secrets()
+    blind: Blind = no_key
+
+    @property
+    def switch(self) -> str:
+        """Whose calls it tells of: what its contact ids begin with."""
+        return self.options.switch or self.name
 
     def contact(self, *ids: str) -> str:
         """The id of a conversation, unique in the whole workspace. Raises `Unmapped` where there is none."""
-        told = ":".join((self.name, *ids))
+        told = ":".join((self.switch, *ids))
         if not all(ids) or len(told) > 200 or not told.isprintable():
             raise Unmapped("invalid", "$", "Expected the id of a conversation")
         return told
@@ -148,7 +167,8 @@ class Connector(msgspec.Struct, frozen=True, kw_only=True):
     `secrets` are the sets of secrets that an instance may have: one of them, whole. `verify` looks at the
     raw bytes; `open` then brings a sealed body into the clear, `split` cuts it (either may raise `Refusal`),
     `parse` tells the events of a part (`Unmapped` where it cannot). `greet` answers the vendor's
-    handshake by GET, where it has one.
+    handshake by GET, where it has one. Keys that begin with `person` have a person's id after it, which
+    `parts_of` blinds.
     """
 
     kind: str
@@ -163,6 +183,23 @@ class Connector(msgspec.Struct, frozen=True, kw_only=True):
     patience: float = 60.0
     """Seconds after which the vendor hears that we are busy; before it gives us up by itself."""
     greet: Callable[[Call, Instance, datetime], Reply] | None = None
+    person: str = ""
+
+
+def parts_of(raw: bytes, content_type: str, connector: Connector, instance: Instance) -> Sequence[Part]:
+    """The parts of a body in the clear, under keys that may be kept. Raises what `split` does."""
+    found = connector.split(raw, content_type)
+    return [_blinded(one, connector.person, instance) for one in found] if connector.person else found
+
+
+def _blinded(one: Part, person: str, instance: Instance) -> Part:
+    whose, slash, rest = one.key.partition("/")
+    if not whose.startswith(person):
+        return one
+    try:
+        return Part(f"{person}{instance.blind(whose.removeprefix(person))}{slash}{rest}", one.raw)
+    except Unmapped:
+        return unread(one.raw)
 
 
 def key_of(*pieces: str) -> str:

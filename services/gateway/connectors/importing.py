@@ -16,8 +16,8 @@ from infra.door import Door
 from infra.raw_body import RawBodies
 from infra.workspace import Workspace
 from services.gateway.connectors.catalogue import BY_LINE
-from services.gateway.connectors.connector import Connector, Instance, Part, Refusal
-from services.gateway.connectors.tail import name_of, parts_of
+from services.gateway.connectors.connector import Connector, Instance, Part, Refusal, parts_of
+from services.gateway.connectors.tail import lines_of, name_of
 from services.gateway.connectors.telling import tell
 
 CHUNK = 2_000
@@ -107,7 +107,7 @@ def _by_line(stream: BinaryIO, connector: Connector) -> Iterator[Part]:
     name, offset = "", 0
     for line in stream:
         name = name or name_of(line, connector)
-        yield from parts_of(line, connector, f"{name}.{offset}")
+        yield from lines_of(line, connector, f"{name}.{offset}")
         offset += len(line)
 
 
@@ -118,6 +118,6 @@ def _whole(stream: BinaryIO, connector: Connector, instance: Instance) -> Iterat
             f"a file of a {connector.kind} may have {BODY_BYTES // 2**20} MB: cut it into several"
         )
     try:
-        yield from connector.split(connector.open(raw, instance), "")
+        yield from parts_of(connector.open(raw, instance), "", connector, instance)
     except Refusal as refusal:
         raise FileProblem(refusal.detail) from None

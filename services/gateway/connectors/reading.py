@@ -22,10 +22,10 @@ Row = Mapping[str, Any]
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def form(raw: bytes) -> dict[str, str]:
-    """A form's fields, each once. Raises `Unmapped`."""
+def fields_of(raw: bytes) -> list[tuple[str, str]]:
+    """A form's fields as they come. Raises `Unmapped`."""
     try:
-        pairs = parse_qsl(
+        return parse_qsl(
             raw.decode("ascii"),
             keep_blank_values=True,
             strict_parsing=True,
@@ -36,6 +36,11 @@ def form(raw: bytes) -> dict[str, str]:
         raise Unmapped("not_utf8", "$", "The text is not UTF-8") from None
     except ValueError:
         raise Unmapped("invalid", "$", "Expected a form, URL-encoded") from None
+
+
+def form(raw: bytes) -> dict[str, str]:
+    """A form's fields, each once. Raises `Unmapped`."""
+    pairs = fields_of(raw)
     fields = dict(pairs)
     if len(fields) != len(pairs):
         raise Unmapped("invalid", "$", "Expected each field of the form once")

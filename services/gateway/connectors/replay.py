@@ -11,4 +11,7 @@ def too_old(stamp: str, instance: Instance, now: datetime) -> Refusal | None:
     window = instance.options.replay_seconds
     if re.fullmatch(r"\d{1,12}", stamp) and abs(now.timestamp() - int(stamp)) <= window:
         return None
-    return Refusal(403, "replayed", f"the call was signed more than {window} seconds from now")
+    return Refusal(
+        403, "replayed",
+        f"the call was signed more than {window} seconds from now: look at both clocks, or raise `replay_seconds`",
+    )  # fmt: skip

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import structlog
 from fastapi import FastAPI, Request, Response
 
 from infra.door import Answer
 from infra.raw_body import RawBodies
 from models.errors import Unavailable
 from services.gateway.body import BATCH, BadBody, read_body
-from services.gateway.connectors.connector import Call, Connector, Instance, Part, Refusal, Reply
+from services.gateway.connectors.connector import Call, Connector, Instance, Part, Refusal, Reply, parts_of
 from services.gateway.connectors.keeping import Keeping
-from services.gateway.connectors.settings import load_instances
+from services.gateway.connectors.settings import Examined, examine
 from services.gateway.connectors.telling import DOOR, Telling, tell
 from services.gateway.direct import DirectRoute
 from services.gateway.reception import Reception, counted, problem, refused_whole
@@ -23,7 +24,10 @@ PATH = "/v1/connectors/{name}"
 SMALL, SMALL_BYTES = 20, 64 * 1024
 """Parts, and bytes, that are read at once; more of them in a thread, so that others need not wait."""
 
+log = structlog.get_logger()
+
 HOW = "name the system in the file of TOUCHSTONE_CONNECTORS, and start the gateway again"
+NOT_RIGHT = "this system is not set up rightly here: `touchstone connectors list` says what is wrong"
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "taken; what the body says is the vendor's own convention"},
@@ -33,25 +37,29 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     404: {"description": "no system of this name is configured"},
     413: {"description": "too large, or too many parts"},
     429: {"description": "too many events wait already; come back after Retry-After seconds"},
-    503: {"description": "the journal does not answer; come back after Retry-After seconds"},
+    503: {
+        "description": "the journal does not answer, come back after Retry-After seconds; or the system is not "
+        "set up rightly here"
+    },
 }
 PARAMETER = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
 
 
 def install(app: FastAPI, reception: Reception) -> None:
-    """Put the route for all configured systems on the gateway. Raises `ConnectorProblem`."""
+    """Put the route for all configured systems on the gateway. What is wrong in their file is logged, once.
+
+    A mistake in one of them harms no other, and none of them the other doors.
+    """
     workspace = reception.workspace
-    instances = load_instances(
-        workspace.settings.connectors, os.environ, region=workspace.settings.region
-    )  # fmt: skip
+    settings = workspace.settings
+    examined = examine(settings.connectors, os.environ, region=settings.region, matcher=workspace.matcher)
+    for why in examined.problems:
+        log.error("connector not set up", why=why)
     keeping = Keeping(RawBodies(workspace.engine, workspace.vault))
     reception.open(DOOR)
 
     def find(request: Request) -> tuple[Connector, Instance]:
-        found = instances.get(request.path_params["name"])
-        if found is None:
-            raise BadBody(404, "no_such_connector", f"no system of this name may call: {HOW}")
-        return found
+        return chosen(examined, request.path_params["name"])
 
     async def receive(request: Request) -> Response:
         """Take in what a configured system sends, in its own words and signed in its own way."""
@@ -101,11 +109,21 @@ def install(app: FastAPI, reception: Reception) -> None:
         )  # fmt: skip
 
 
+def chosen(examined: Examined, name: str) -> tuple[Connector, Instance]:
+    """The system of this name. Raises `BadBody`; what is wrong with it is for the house alone."""
+    if examined.unread or name in examined.wrong:
+        raise BadBody(503, "connector_not_set_up", NOT_RIGHT)
+    if name not in examined.found:
+        raise BadBody(404, "no_such_connector", f"no system of this name may call: {HOW}")
+    return examined.found[name]
+
+
 def opened(connector: Connector, instance: Instance, call: Call, raw: bytes, now: datetime) -> Sequence[Part]:
     """The parts of a body whose sender was verified. Raises `Refusal`, and `BadBody` for too many."""
     if refusal := connector.verify(call, raw, instance, now):
         raise refusal
-    parts = connector.split(connector.open(raw, instance), call.headers.get("content-type", ""))
+    kind = call.headers.get("content-type", "")
+    parts = parts_of(connector.open(raw, instance), kind, connector, instance)
     if len(parts) > BATCH:
         raise BadBody(413, "batch_too_large", f"a call may have {BATCH} parts, this one has {len(parts)}")
     return parts

@@ -46,7 +46,9 @@ def verify(call: Call, raw: bytes, instance: Instance, now: datetime) -> Refusal
             signature, stamp.encode() + raw, ec.ECDSA(hashes.SHA256())
         )
     except (InvalidSignature, binascii.Error, ValueError):
-        return Refusal(403, "signature_wrong", "the signature is not this body's")
+        return Refusal(
+            403, "signature_wrong", "the signature is not this body's: look at the secret `public_key`"
+        )
     return too_old(stamp, instance, now)
 
 

@@ -19,5 +19,5 @@ def check(given: str, instance: Instance) -> Refusal | None:
     if not given:
         return Refusal(401, "key_missing", "send the instance's key: Authorization: Bearer KEY")
     if not hmac.compare_digest(given.encode(), instance.secrets["key"].encode()):
-        return Refusal(403, "key_wrong", "this is not the instance's key")
+        return Refusal(403, "key_wrong", "this is not the instance's key: look at its secret `key`")
     return None

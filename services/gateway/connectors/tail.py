@@ -98,7 +98,7 @@ class Tail:
             if not line.endswith(b"\n"):
                 break
             self._file = self._file or self._name(line)
-            parts += parts_of(line, self._connector, f"{self._file}.{self._offset}")
+            parts += lines_of(line, self._connector, f"{self._file}.{self._offset}")
             self._offset += len(line)
         return parts
 
@@ -140,7 +140,7 @@ def name_of(first: bytes, connector: Connector) -> str:
     return digest(parts[0].key.encode()) if parts else ""
 
 
-def parts_of(line: bytes, connector: Connector, place: str) -> list[Part]:
+def lines_of(line: bytes, connector: Connector, place: str) -> list[Part]:
     """A line's parts, each known by the line's place in its file: so it has one key, followed or imported."""
     return [
         one if one.key.startswith(UNREAD) else Part(f"{one.key.partition('/')[0]}/{place}", one.raw)

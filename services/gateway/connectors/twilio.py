@@ -21,8 +21,12 @@ from services.gateway.connectors.connector import (
     part,
     unread,
 )
-from services.gateway.connectors.reading import Row, form, json, pieces, row, text
+from services.gateway.connectors.reading import Row, fields_of, form, json, pieces, row, text
 
+WRONG = (
+    "the signature is not this body's, this URL's and this token's: look at `auth_token`, and behind a proxy set "
+    "`public_url` to the address that Twilio calls"
+)
 SIGNATURE, SETTINGS = "x-twilio-signature", "x-twilio-webhooks-signature-settings"
 
 
@@ -34,7 +38,7 @@ def verify(call: Call, raw: bytes, instance: Instance, now: datetime) -> Refusal
     given = call.headers.get(SIGNATURE, "")
     if not given:
         return Refusal(401, "signature_missing", f"send the header {SIGNATURE}")
-    wrong = Refusal(403, "signature_wrong", "the signature is not this body's, this URL's and this token's")
+    wrong = Refusal(403, "signature_wrong", WRONG)
     algorithm = get_signature_algorithm(call.headers.get(SETTINGS, ""))
     if algorithm not in (HMAC_SHA1, HMAC_SHA256):
         return wrong
@@ -45,13 +49,26 @@ def verify(call: Call, raw: bytes, instance: Instance, now: datetime) -> Refusal
         if call.headers.get("content-type", "").startswith(JSON):
             if len(parse_qs(call.query).get("bodySHA256", ())) != 1:  # else nothing would cover the body
                 return wrong
-            signed: dict[str, str] | str = raw.decode()
+            signed: _Signed | str = raw.decode()
         else:
-            signed = form(raw)
+            signed = _Signed(fields_of(raw))
         holds = RequestValidator(instance.secrets["auth_token"]).validate(url, signed, given, algorithm)
     except (Unmapped, ValueError):  # no text, or no URL
         return wrong
     return None if holds else wrong
+
+
+class _Signed(dict[str, list[str]]):
+    """A form as its signature is made: of a field that comes twice, each value."""
+
+    def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
+        super().__init__()
+        for name, value in pairs:
+            self.setdefault(name, []).append(value)
+
+    def getall(self, name: str) -> list[str]:
+        """What the validator asks for."""
+        return self[name]
 
 
 def split(raw: bytes, content_type: str) -> Sequence[Part]:
@@ -85,8 +102,14 @@ def _fields(raw: bytes) -> Row:
 
 
 def _product(fields: Row) -> ModuleType:
-    if text(fields, "EventType"):
+    event = text(fields, "EventType")
+    if event.startswith(twilio_taskrouter.FAMILIES):
         return twilio_taskrouter
+    known = ("MessageStatus", "SmsStatus", "CallStatus")  # WhatsApp's receipts have an EventType beside it
+    if event and not any(text(fields, name) for name in known):
+        raise Unmapped(
+            "unknown_type", "$.EventType", "Expected an event of TaskRouter, a call's or a message's"
+        )
     if text(fields, "MessageSid") or text(fields, "SmsSid"):
         return twilio_messaging
     if text(fields, "CallSid"):

@@ -30,6 +30,32 @@ STATES = {
 
 CLOUD = "com.twilio.taskrouter."
 
+GIVEN_UP = frozenset(
+    {"reservation.timeout", "reservation.rejected", "reservation.canceled", "reservation.rescinded"}
+)
+SILENT = frozenset({
+    "reservation.completed", "reservation.wrapup", "reservation.failed", "task.updated", "task.deleted",
+    "task.system-deleted", "task.transfer-initiated", "task.transfer-attempt-failed", "task.transfer-failed",
+    "task.transfer-canceled", "task-queue.created", "task-queue.deleted", "task-queue.updated", "task-queue.moved",
+    "task-queue.expression.updated", "task-channel.created", "task-channel.updated", "task-channel.deleted",
+    "worker.created", "worker.deleted", "worker.attributes.update", "worker.capacity.update",
+    "worker.channel.availability.update", "workflow.created", "workflow.updated", "workflow.deleted",
+    "workflow.entered", "workflow.timeout", "workflow.target-matched", "workflow.skipped", "workspace.created",
+    "workspace.updated", "workspace.deleted", "activity.created", "activity.updated", "activity.deleted",
+})  # fmt: skip
+"""Of set-up, and those that only repeat another."""
+FAMILIES = (
+    "task.",
+    "task-queue.",
+    "task-channel.",
+    "reservation.",
+    "worker.",
+    "workflow.",
+    "workspace.",
+    "activity.",
+)
+"""How the names of TaskRouter's events begin; other products of Twilio's have an EventType too."""
+
 
 def plain(event: Row) -> dict[str, Any]:
     """The fields of a CloudEvent under the names that they have in a form. Raises `Unmapped`."""
@@ -48,12 +74,13 @@ def key(fields: Row) -> tuple[str, ...]:
 
 
 def tell(fields: Row, instance: Instance) -> Sequence[Told]:
-    """What one event says. Those of set-up, and those that only repeat another, say nothing."""
+    """What one event says. Raises `Unmapped` for one of which nobody knows whether it says anything."""
     kind, at = text(fields, "EventType"), _moment(fields)
+    if kind in SILENT:
+        return []
     if kind == "worker.activity.update":
         return [Told(type="agent.state_changed", data=_state(fields, instance), occurred_at=at)]
-    if not kind.startswith(("task.", "task-queue.", "reservation.")) or not text(fields, "TaskSid"):
-        return []
+    needed(fields, "TaskSid")
     contact: dict[str, Any] = {"contact_id": instance.contact(_conversation(fields))}
     attributes = _attributes(fields)
     outbound = text(attributes, "direction").startswith("outbound")
@@ -78,6 +105,8 @@ def tell(fields: Row, instance: Instance) -> Sequence[Told]:
             return say("contact.left_queue", queue=queue, how="timeout")
         case "reservation.created":
             return say("contact.rang", agent=agent)
+        case kind if kind in GIVEN_UP:
+            return say("contact.rang", agent=agent, given_up=True)
         case "reservation.accepted":
             return say("contact.answered", agent=agent, wait_seconds=seconds(fields, "TaskAge"))
         case "task.transfer-completed":
@@ -92,8 +121,8 @@ def tell(fields: Row, instance: Instance) -> Sequence[Told]:
         case "task.canceled":
             return say("contact.ended", outcome="abandoned", wait_seconds=seconds(fields, "TaskAge"))
         case "task.completed":
-            return say("contact.wrapped_up")
-    return []
+            return say("contact.wrapped_up", agent=label(text(fields, "WorkerName")))
+    raise Unmapped("unknown_type", "$.EventType", "Expected an event of TaskRouter that is known here")
 
 
 def _moment(fields: Row) -> datetime:

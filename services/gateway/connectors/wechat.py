@@ -30,6 +30,7 @@ from services.gateway.connectors.wechat_xml import body, query
 
 KINDS = frozenset({"text", "image", "voice", "video", "shortvideo", "location", "link", "file"})
 BLOCKED = "failed:user block"
+PERSON = "person-"
 ACTS = frozenset({"subscribe", "scan", "click", "view"})
 """What a person does in the app without saying anything: a touch, and no contact."""
 
@@ -48,7 +49,7 @@ def verify(call: Call, raw: bytes, instance: Instance, now: datetime) -> Refusal
         signed.append(wechat_sealed.envelope(raw))
     expected = sha1("".join(sorted(signed)).encode(), usedforsecurity=False).hexdigest()
     if not hmac.compare_digest(expected.encode(), given.encode()):
-        return Refusal(403, "signature_wrong", "the signature is not this call's")
+        return Refusal(403, "signature_wrong", "the signature is not this call's: look at the secret `token`")
     return too_old(fields.get("timestamp", ""), instance, now)
 
 
@@ -92,7 +93,7 @@ def parse(one: Part, instance: Instance) -> Sequence[Told]:
         attributes = {"kind": kind, **({"media": media} if (media := text(found, "MediaId")) else {})}
         return say(
             "touch.recorded", channel="im", direction="inbound", attributes=attributes,
-            contact_id=instance.contact(_person(found), day),
+            contact_id=instance.contact(f"{PERSON}{instance.blind(_person(found))}", day),
             **({"text": said} if said else {}),
         )  # fmt: skip
     if kind != "event":
@@ -121,13 +122,13 @@ def _said(found: Row, kind: str) -> str:
 
 
 def _person(found: Row) -> str:
-    return f"person-{digest(needed(found, 'FromUserName').encode())}"
+    """Short enough for a key, in which it is blinded."""
+    return digest(needed(found, "FromUserName").encode())
 
 
 def _key(raw: bytes) -> Sequence[str]:
-    """The person stands there by a hash: a key is kept in the clear."""
     found = body(raw)
-    person = _person(found)
+    person = f"{PERSON}{_person(found)}"
     if message := text(found, "MsgId"):
         return (person, message)
     sending = [one] if (one := text(found, "MsgID")) else []
@@ -141,5 +142,5 @@ def _success(_: bytes, counts: Mapping[str, int], now: datetime) -> Reply:
 CONNECTOR = Connector(
     kind="wechat", page="developers.weixin.qq.com/doc/service/en/guide/dev/push/encryption.html",
     secrets=(frozenset({"token"}), frozenset({"token", "aes_key"})), verify=verify, open=unseal, split=split,
-    parse=parse, reply=_success, patience=4.5, greet=greet,
+    parse=parse, reply=_success, patience=4.5, greet=greet, person=PERSON,
 )  # fmt: skip

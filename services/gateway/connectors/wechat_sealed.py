@@ -18,7 +18,11 @@ def envelope(raw: bytes) -> str:
     try:
         return body(raw)["Encrypt"]
     except (Unmapped, KeyError):
-        raise Refusal(403, "sealed_wrong", "the body is no sealed message") from None
+        raise Refusal(
+            403,
+            "sealed_wrong",
+            "the body is no sealed message: switch the account to its safe mode, or leave `aes_key` out",
+        ) from None
 
 
 def unseal(sealed: str, aes_key: str, app_id: str) -> bytes:
@@ -26,7 +30,9 @@ def unseal(sealed: str, aes_key: str, app_id: str) -> bytes:
 
     The signature was checked before, so that nobody can ask us which padding is right.
     """
-    wrong = Refusal(403, "sealed_wrong", "the message does not open with this instance's key")
+    wrong = Refusal(
+        403, "sealed_wrong", "the message is not sealed for this account: look at `aes_key` and `app_id`"
+    )
     key = key_bytes(aes_key)
     try:
         data = base64.b64decode(sealed, validate=True)

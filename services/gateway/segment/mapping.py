@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from events.codec import Undecodable, undecodable
+from infra.facets import refuse_in_clear
 from infra.intake import EVENT_BYTES, Intake, Rejected
 from services.gateway.segment.channel import channel_of
 from services.gateway.segment.message import Message, as_text, read, source_id, told_id
@@ -35,6 +36,9 @@ _PATHS = {
     "$.occurred_at": "$.timestamp",
     "$.data.amount": "$.properties",
     "$.data.order_id": "$.properties.order_id",
+    "$.data.campaign": "$.context.campaign.name",
+    "$.data.name": "$.traits.name",
+    "$.source_id": "$.messageId",
 }
 
 
@@ -114,6 +118,7 @@ def _event(message: Message, person: Person) -> tuple[str, dict[str, Any]]:
     event = message.type if message.type != "track" else message.event or ""
     if len(event) > NAME or not event.isprintable():
         raise Undecodable("invalid", "$.event", f"Expected a name of one line, at most {NAME} characters")
+    refuse_in_clear(event, "$.event")
     if message.type == "track" and (wire := ORDERS.get(event.strip().casefold())):
         return wire, order(event, message.properties or {}, person)
     said = dict(message.properties or {})

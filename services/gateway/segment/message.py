@@ -6,6 +6,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Raw
 
+from events.codec import Undecodable
+from infra.facets import refuse_in_clear
+
 Id = str | int | float | None
 Parts = dict[str, Raw]
 """An object whose values stay as they were written."""
@@ -14,7 +17,11 @@ LONGEST_ID = 200
 CAPTURE = "capture"
 """What PostHog calls a message of any kind."""
 
+OF_A_USER = "userId"
+"""`context.previousId` of an alias that gives up an id by which somebody was identified before."""
+
 _ALIASES = frozenset({"$create_alias", "$merge_dangerously"})
+_MERGES_USERS = "$merge_dangerously"
 _DESCRIPTIONS = frozenset({"$identify", "$set"})
 _VIEWS = {"$pageview": ("page", "$title"), "$screen": ("screen", "$screen_name")}
 _plain = msgspec.json.Decoder()
@@ -77,18 +84,22 @@ def read(raw: Raw, route: str) -> Message:
 
 
 def told_id(raw: Raw) -> str:
-    """What its sender calls a message that can't be read; empty if it does not say."""
+    """What its sender calls a message that can't be read; empty if it does not say, or by what is no id."""
     try:
         told = _told.decode(raw)
-    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        given = as_text(told.messageId) or as_text(told.uuid)
+        return source_id(given, raw) if given else ""
+    except (msgspec.MsgspecError, RecursionError, UnicodeError, Undecodable):
         return ""
-    given = as_text(told.messageId) or as_text(told.uuid)
-    return source_id(given, raw) if given else ""
 
 
 def source_id(message_id: Id, raw: Raw) -> str:
-    """The sender's id of a message: opaque, its own or, where it has none or an unusable one, a digest."""
+    """The sender's id of a message: opaque, its own or, where it has none or an unusable one, a digest.
+
+    Raises `Undecodable` for one by which somebody can be reached.
+    """
     given = as_text(message_id)
+    refuse_in_clear(given, "$.messageId")
     if given and len(given) <= LONGEST_ID and given.isprintable():
         return given
     return "digest-" + hashlib.sha256(given.encode() or bytes(raw)).hexdigest()
@@ -137,6 +148,8 @@ def _as_message(told: Captured) -> Message:
     elif told.event in _ALIASES:
         found.type, found.previous_id = "alias", found.user_id or found.anonymous_id
         found.user_id, found.anonymous_id = _id(part(properties, "alias")), None
+        if told.event == _MERGES_USERS:
+            found.context = {**(found.context or {}), "previousId": OF_A_USER}
     elif told.event == "$groupidentify":
         found.type, found.group_id = "group", _id(part(properties, "$group_key"))
         found.traits = _parts(properties, "$group_set")

@@ -4,13 +4,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from uuid import UUID
 
 import msgspec
 
 from models.domain.identifier import normalise
 from models.errors import Refused
-from services.gateway.segment.message import Message, Parts, as_text, part
+from services.gateway.segment.message import OF_A_USER, Message, Parts, as_text, part
 
 NOBODY = frozenset({
     "null", "none", "nil", "nan", "undefined", "unknown", "anonymous", "anon", "guest", "visitor", "n/a", "na",
@@ -54,16 +53,21 @@ def is_nobody(value: str) -> bool:
 def identified(message: Message, issuer: str, region: str) -> Person:
     """The message's identifiers: user (account), anonymous visitor (cookie), device, mail address, phone.
 
-    The id that an alias gives up is a visitor's if it looks like one that an SDK drew (a UUID), else an
-    account's. Traits of a group are the group's, not the person's. What is no mail address or phone number
-    identifies nobody and is told as unused: an `identify` is not lost for a phone "n/a".
+    The id that an alias gives up is the visitor's (`anonymousId`), whatever it looks like: that is what an alias
+    is for. Where `context.previousId` is "userId" it is a user's own: two accounts, which a person joins.
+    Traits of a group are the group's, not the person's. What is no mail address or phone number identifies nobody
+    and is told as unused: an `identify` is not lost for a phone "n/a".
     """
     found = Person()
-    previous = as_text(message.previous_id)
-    device = message.context.get("device") if message.context else None
+    context = message.context or {}
+    device = context.get("device")
     candidates = [
         ("account", message.user_id, "$.userId"),
-        ("cookie" if _is_drawn(previous) else "account", previous, "$.previousId"),
+        (
+            "account" if context.get("previousId") == OF_A_USER else "cookie",
+            message.previous_id,
+            "$.previousId",
+        ),
         ("cookie", message.anonymous_id, "$.anonymousId"),
         ("device", device.get("id") if isinstance(device, dict) else None, "$.context.device.id"),
         *_reachable(message),
@@ -118,14 +122,6 @@ def _reachable(message: Message) -> Iterator[tuple[str, object, str]]:
         for name in (kind, f"${kind}"):
             if name in traits:
                 yield kind, part(traits, name), f"$.traits.{name}"
-
-
-def _is_drawn(value: str) -> bool:
-    try:
-        UUID(value)
-    except ValueError:
-        return False
-    return True
 
 
 def _taken(rest: Parts, name: str) -> str:

@@ -52,6 +52,8 @@ _ESCAPE = re.compile(
     re.DOTALL,
 )
 """One escape in a JSON text: a pair of surrogates, (a single one), or any other."""
+_WHO = ("traits", "device")
+"""Parts of a context that say who somebody is: a batch holds many people, so each message says it itself."""
 _START = b'{"message":'
 _kept = msgspec.json.Decoder(Kept)
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -119,11 +121,13 @@ def _posted(body: bytes, route: str) -> Posted:
     if "batch" in top:
         history = history or _says_true(top, "historical_migration", "historicalMigration")
         kind = route if route == CAPTURE else ""
-        return Posted(
-            key, [Kept(one, "", kind, sent_at, history) for one in _few(_array.decode(top["batch"]))]
-        )
+        if bytes(top["batch"])[:1] != b"[":
+            raise BadBody(400, "batch_invalid", "`batch` must be an array of messages", path="$.batch")
+        shared = _context(top.get("context"))
+        messages = [_in_context(one, shared) for one in _few(_array.decode(top["batch"]))]
+        return Posted(key, [Kept(one, "", kind, sent_at, history) for one in messages])
     if route in ("batch", "import"):
-        raise BadBody(400, "no_batch", "the body has no `batch`")
+        raise BadBody(400, "no_batch", "the body has no `batch`", path="$.batch")
     alone = msgspec.json.encode({name: value for name, value in top.items() if name not in _NOT_CONTENT})
     return Posted(key, [Kept(msgspec.Raw(alone), "", route, sent_at)])
 
@@ -143,6 +147,25 @@ def _few(messages: list[msgspec.Raw]) -> list[msgspec.Raw]:
             413, "batch_too_large", f"a batch may have {BATCH} messages, this one has {len(messages)}"
         )
     return messages
+
+
+def _context(raw: msgspec.Raw | None) -> dict[str, msgspec.Raw]:
+    """What a batch says for all of its messages; empty where it is no object."""
+    if raw is None or bytes(raw)[:1] != b"{":
+        return {}
+    return {name: value for name, value in _object.decode(raw).items() if name not in _WHO}
+
+
+def _in_context(message: msgspec.Raw, shared: dict[str, msgspec.Raw]) -> msgspec.Raw:
+    """The message with the parts of its batch's context that it does not have itself."""
+    if not shared or bytes(message)[:1] != b"{":
+        return message
+    found = _object.decode(message)
+    own = bytes(found.get("context", b"null"))
+    if own == b"null" or own[:1] == b"{":
+        merged = shared if own == b"null" else {**shared, **_object.decode(own)}
+        found["context"] = msgspec.Raw(msgspec.json.encode(merged))
+    return msgspec.Raw(msgspec.json.encode(found))
 
 
 def _text(raw: msgspec.Raw | None) -> str:

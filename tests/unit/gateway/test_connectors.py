@@ -22,9 +22,18 @@ from infra.intake import Intake, Pending, Rejected
 from infra.matching import Matcher
 from infra.vault import Vault
 from services.gateway.connectors.catalogue import CONNECTORS
-from services.gateway.connectors.connector import Call, Instance, Options, Part, Refusal, Secrets, translate
+from services.gateway.connectors.connector import (
+    Call,
+    Instance,
+    Options,
+    Part,
+    Refusal,
+    Secrets,
+    parts_of,
+    translate,
+)
 from services.gateway.connectors.remap import remap
-from services.gateway.connectors.settings import ConnectorProblem, load_instances
+from services.gateway.connectors.settings import ConnectorProblem, examine, find_instance, load_instances
 from tests.support.goldens import instance_of, raws, told
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -58,7 +67,7 @@ def test_the_intake_takes_every_event_of_the_golden_files(intake):
         said, instance = instance_of(sample)
         connector = CONNECTORS[said["kind"]]
         try:
-            parts = connector.split(sample.read_bytes(), said["content_type"])
+            parts = parts_of(sample.read_bytes(), said["content_type"], connector, instance)
         except Refusal:
             continue
         for part in parts:
@@ -160,6 +169,28 @@ def test_twilio_signs_its_form_and_the_address_that_it_called():
         (Call(url=call.url, query="a=1", headers=call.headers), body), (call, b"\xff" + body),
     ):  # fmt: skip
         assert refused("twilio", bad[0], bad[1], instance) == "signature_wrong"
+
+
+def test_twilio_signs_each_value_of_a_field_that_comes_twice():
+    fields = {"CallSid": ["CA1"], "Note": ["b", "a", "b"]}
+    text = URL + "CallSidCA1" + "NoteaNoteb"
+    signature = base64.b64encode(hmac.new(b"twilio-token", text.encode(), hashlib.sha1).digest()).decode()
+    call = Call(headers={"x-twilio-signature": signature})
+    body, instance = urlencode(fields, doseq=True).encode(), twilio(public_url=URL)
+    assert refused("twilio", call, body, instance) == ""
+    assert refused("twilio", call, body.replace(b"Note=a", b"Note=c"), instance) == "signature_wrong"
+
+
+def test_what_a_refusal_says_names_what_to_look_at():
+    wrong = CONNECTORS["twilio"].verify(Call(headers=signed({}, by="other")), b"A=1", twilio(), NOW)
+    assert "auth_token" in wrong.detail
+    assert "public_url" in wrong.detail
+    old = {"x-chatwoot-timestamp": "1", "x-chatwoot-signature": ""}
+    old["x-chatwoot-signature"] = "sha256=" + hmac.new(b"shh", b"1.", hashlib.sha256).hexdigest()
+    late = CONNECTORS["chatwoot"].verify(
+        Call(headers=old), b"", Instance(name="c", secrets=Secrets(secret="shh")), NOW
+    )
+    assert "replay_seconds" in late.detail
 
 
 def test_twilio_signs_json_by_the_hash_in_the_address_and_nothing_goes_without_it():
@@ -348,8 +379,12 @@ def test_instances_come_from_a_file_and_their_secrets_never_print(tmp_path):
 BAD_FILES = {
     "no TOML": ("[[", "is no TOML"),
     "a name that is none": (GOOD.replace("twilio-1", "Twilio 1"), "name"),
+    "a list for a name": (GOOD.replace('"twilio-1"', '["twilio-1"]'), "connector number 1: a name has"),
+    "one table and no list": (GOOD.replace("[[connector]]", "[connector]"), "write a [[connector]]"),
     "a kind that is none": (GOOD.replace('"twilio"', '"fax"'), "the kinds are asterisk_cdr"),
-    "an option that is none": (GOOD + "colour = 1\n", "colour"),
+    "an option that is none": (GOOD + "colour = 1\n", "no option colour"),
+    "a switch of another form": (GOOD + 'switch = "Big Switch"\n', "$.switch"),
+    "a table of another name": (GOOD.replace("[connector]", "[connectors]"), "[[connector]]"),
     "a name twice": (GOOD + GOOD, "two instances are called twilio-1"),
     "a name of ours": (GOOD.replace("twilio-1", "api"), "one of our own sources"),
     "a zone that is none": (GOOD + 'zone = "Mars/Base"\n', "is no time zone"),
@@ -373,7 +408,66 @@ def test_a_file_that_cannot_be_used_says_what_is_wrong_and_no_secret(tmp_path, n
     with pytest.raises(ConnectorProblem) as problem:
         configured(tmp_path, text, TOKEN="topsecret")
     assert said in str(problem.value)
-    assert "secret" not in str(problem.value).replace("the secret ", "").replace("has the secrets", "")
+    assert "topsecret" not in str(problem.value)
+    assert "shortsecret" not in str(problem.value)
+
+
+def test_a_mistake_in_one_instance_harms_no_other(tmp_path):
+    path = tmp_path / "connectors.toml"
+    second = GOOD.replace("twilio-1", "twilio-2").replace("env:TOKEN", "env:NOWHERE")
+    path.write_text(GOOD + second + "colour = 1\n" + second.replace("twilio-2", "twilio-3"))
+    examined = examine(path, {"TOKEN": "t"}, region="DE")
+    assert set(examined.found) == {"twilio-1"}
+    assert set(examined.wrong) == {"twilio-2", "twilio-3"}
+    assert [one.split(": ")[1] for one in examined.problems] == ["connector twilio-2", "connector twilio-3"]
+    assert find_instance("twilio-1", path, {"TOKEN": "t"}, region="DE")[1].name == "twilio-1"
+    with pytest.raises(ConnectorProblem, match="in NOWHERE, which is not set"):
+        find_instance("twilio-3", path, {"TOKEN": "t"}, region="DE")
+    with pytest.raises(ConnectorProblem, match="there are twilio-1"):
+        find_instance("twilio-9", path, {"TOKEN": "t"}, region="DE")
+
+
+def test_two_instances_of_a_name_are_both_of_no_use(tmp_path):
+    path = tmp_path / "connectors.toml"
+    path.write_text(GOOD + GOOD)
+    examined = examine(path, {"TOKEN": "t"}, region="DE")
+    assert (set(examined.found), set(examined.wrong), len(examined.problems)) == (set(), {"twilio-1"}, 1)
+
+
+def test_instances_of_one_switch_tell_of_the_same_calls():
+    queues, records = Instance(name="queues", options=Options(switch="hq")), Instance(name="hq")
+    assert queues.contact("1772442000.7") == records.contact("1772442000.7") == "hq:1772442000.7"
+
+
+PERSONS = {
+    "wechat": (
+        b"<xml><FromUserName>oP3rs0n</FromUserName><CreateTime>1772441990</CreateTime><MsgType>text</MsgType>"
+        b"<MsgId>7</MsgId></xml>", "oP3rs0n",
+    ),
+    "chatwoot": (b'{"event": "contact_updated", "id": 4711, "email": "ann@example.com"}', "4711"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", PERSONS)
+def test_nobody_without_our_key_can_tell_whose_part_a_key_is_of(tmp_path, kind):
+    """Keys and contact ids are kept in the clear: a person's id, tried out, must not be found in them."""
+    raw, person = PERSONS[kind]
+    secrets = 'token = "t"' if kind == "wechat" else 'secret = "s"'
+    path = tmp_path / "connectors.toml"
+    path.write_text(f'[[connector]]\nname = "x"\nkind = "{kind}"\nsecrets = {{ {secrets} }}\n')
+    told = []
+    for key in (bytes(32), bytes([7]) * 32):
+        connector, instance = find_instance("x", path, {}, region="US", matcher=Matcher(key))
+        (part,) = parts_of(raw, "", connector, instance)
+        (one,) = translate(part, connector, instance)
+        event = json.loads(one)
+        told.append((part.key, event["source_id"], event["data"].get("contact_id")))
+        for guess in (person, hashlib.sha256(person.encode()).hexdigest()[:32]):
+            assert not [one for one in told[-1] if one and guess in one]
+    assert told[0][0] != told[1][0]
+    keyless, instance = find_instance("x", path, {}, region="US")
+    (part,) = parts_of(raw, "", keyless, instance)
+    assert isinstance(translate(part, keyless, instance), Rejected)
 
 
 def test_a_file_that_is_not_there_says_which_setting_names_it(tmp_path):

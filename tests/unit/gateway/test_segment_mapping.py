@@ -188,10 +188,38 @@ def test_an_alias_links_the_visitor_to_the_account():
         ("account", "u1"),
         ("cookie", drawn),
     ]
-    assert who(event({"type": "alias", "userId": "u1", "previousId": "old"})) == [
+    assert who(event({"type": "alias", "userId": "u1", "previousId": "visitor-7"})) == [
         ("account", "u1"),
-        ("account", "old"),
+        ("cookie", "visitor-7"),
     ]
+
+
+def test_an_alias_of_a_user_s_own_former_id_names_two_accounts():
+    """Two account numbers never become one by themselves: a person joins them."""
+    former = {"type": "alias", "userId": "u1", "previousId": "u0", "context": {"previousId": "userId"}}
+    assert who(event(former)) == [("account", "u1"), ("account", "u0")]
+    merged = captured("$merge_dangerously", distinct_id="u0", properties={"distinct_id": "u0", "alias": "u1"})
+    assert who(event(merged)) == [("account", "u1"), ("account", "u0")]
+
+
+def test_a_batch_s_own_context_holds_for_messages_that_do_not_say_otherwise():
+    """What says who somebody is counts for nobody else: a batch holds many people."""
+    shared = {"channel": "x", "campaign": {"name": "spring"}, "traits": {"email": "ann@example.com"},
+              "device": {"id": "d-1", "type": "ios"}, "library": {"name": "javascript"}}  # fmt: skip
+    own = track(messageId="m2", context={"campaign": {"name": "autumn"}})
+    batch = [track(messageId="m1"), own, track(messageId="m3", context=5), 5]
+    first, second, third, fourth = posted(
+        json.dumps({"batch": batch, "context": shared}).encode(), "batch"
+    ).messages
+    assert [json.loads(bytes(one.message))["context"] for one in (first, second, third)] == [
+        {"channel": "x", "campaign": {"name": "spring"}, "library": {"name": "javascript"}},
+        {"channel": "x", "campaign": {"name": "autumn"}, "library": {"name": "javascript"}},
+        5,
+    ]
+    assert bytes(fourth.message) == b"5"
+    for senseless in (None, 5, [], "x"):
+        read = posted(json.dumps({"batch": [own], "context": senseless}).encode(), "batch").messages
+        assert json.loads(bytes(read[0].message)) == own
 
 
 def test_a_completed_order_is_a_purchase():
@@ -353,6 +381,18 @@ def test_what_posthog_sends(message, wire, identifiers, data):
     assert data is None or found["data"] == data
 
 
+@pytest.mark.parametrize("path, message", [
+    ("$.event", track(event="call +14155552671")), ("$.messageId", track(messageId="zed@example.org")),
+    ("$.messageId", captured(uuid="+1 415 555 2671")), ("$.type", {**track(messageId="+14155552671"), "type": "none"}),
+])  # fmt: skip
+def test_what_is_published_unsealed_reaches_nobody(path, message):
+    """Nor is a message that is kept looked up by what somebody can be reached by."""
+    found = rejected(message)
+    assert found.path == path
+    assert path == "$.event" or found.source_id == ""
+    assert "415" not in found.source_id + found.detail
+
+
 def test_a_group_of_posthog_is_nobody():
     found = rejected(captured("$groupidentify", distinct_id="$company_7", properties={"$group_key": "7"}))
     assert found.code == "identity_missing"
@@ -389,7 +429,7 @@ def test_a_message_sent_alone_carries_its_key_and_clock_itself():
 @pytest.mark.parametrize(
     ("body", "code"),
     [(b"", "empty_body"), (b"  ", "empty_body"), (b"{", "not_json"), (b"data=abc", "not_json"), (b"{}", "no_batch"),
-     (b'{"batch":5}', "not_json"), (b'{"batch":[NaN,' + b"9" * 5000 + b"]}", "not_json"),
+     (b'{"batch":5}', "batch_invalid"), (b'{"batch":[NaN,' + b"9" * 5000 + b"]}", "not_json"),
      (b'{"batch":[' + b"[" * 100_000 + b"]" * 100_000 + b"]}", "too_deep"),
      (b'{"\xff":1}', "not_utf8"), (json.dumps({"batch": [1] * 2501}).encode(), "batch_too_large")],
 )  # fmt: skip
