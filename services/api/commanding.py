@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from functools import reduce
 from typing import Any
-from uuid import UUID
 
 from events.envelope import Envelope, Event
 from events.opportunity import FollowUpMissed
@@ -17,6 +16,7 @@ from models.errors import Refused
 from models.handling import handle
 from models.ports import By
 from services.api.opportunity_body import CaptureBody, CommandAnswer, Recorded, stands
+from services.api.parameters import known_id
 
 SOURCE = "api"
 UNKNOWN = Refused("opportunity.unknown", "no opportunity has this id")
@@ -103,13 +103,13 @@ class Commands:
 
     def _touched(self, touch_id: str) -> tuple[str, str]:
         """Whose touch it was, and its id as the cause."""
-        touch = self._views.event(_uuid(touch_id, "touch"))
+        touch = self._views.event(known_id(touch_id, "touch"))
         if touch is None:
             raise Refused("touch.unknown", "no touch has this id")
         return touch.customer, touch.event_id
 
     def _known(self, customer: str) -> str:
-        survivor = self._views.survivor(_uuid(customer, "customer"))
+        survivor = self._views.survivor(known_id(customer, "customer"))
         if survivor is None:
             raise Refused("customer.unknown", "no customer has this id")
         return survivor
@@ -117,13 +117,6 @@ class Commands:
 
 def _stream(opportunity_id: str) -> str:
     return f"opportunity-{opportunity_id}"
-
-
-def _uuid(text: str, what: str) -> str:
-    try:
-        return str(UUID(text))
-    except ValueError:
-        raise Refused(f"{what}.unknown", f"no {what} has this id") from None
 
 
 def source_id(key: str | None) -> str:

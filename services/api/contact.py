@@ -1,7 +1,6 @@
 """Contacts over HTTP: how one went, leg by leg; and what a person says of it."""
 
 from typing import Annotated, Any, get_args
-from uuid import UUID
 
 from fastapi import APIRouter, Path, Response
 
@@ -25,7 +24,7 @@ from services.api.contact_body import (
     WrapUpBody,
 )
 from services.api.event import opened
-from services.api.parameters import NO_NUL, AsOf, IdempotencyKey, KnownAt
+from services.api.parameters import NO_NUL, AsOf, IdempotencyKey, KnownAt, known_id
 from services.api.problems import described
 
 ContactId = Annotated[
@@ -72,7 +71,7 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
         if bool(told) == bool(body.customer):
             raise Refused("contact.one_wanted", "say either what was wrong, or whose contact it was")
         if body.customer:
-            recorded = contacts.give_to(contact_id, _customer(body.customer), _by(body.by, key))
+            recorded = contacts.give_to(contact_id, known_id(body.customer, "customer"), _by(body.by, key))
         else:
             recorded = contacts.correct(contact_id, told, _by(body.by, key))
         response.status_code = 202 if recorded else 200
@@ -125,10 +124,3 @@ def _said(new: bool, wire: str, response: Response) -> SaidAnswer:
 
 def _clear(text: str | None) -> Clear | None:
     return Clear(text) if text is not None else None
-
-
-def _customer(text: str) -> str:
-    try:
-        return str(UUID(text))
-    except ValueError:
-        raise Refused("customer.unknown", "no customer has this id") from None

@@ -1,7 +1,6 @@
 """Who is who, decided by a person: merge, un-merge, split, assign, block; each with a look at what would change."""
 
 from typing import Any
-from uuid import UUID
 
 from fastapi import APIRouter, Response
 
@@ -13,7 +12,6 @@ from infra.intake import InboundIdentifier
 from infra.views import Views
 from infra.workspace import Workspace
 from models.domain.identity_decision import Assign, Block, Command, Decline, Merge, Split, Unmerge
-from models.errors import Refused
 from models.ports import By
 from services.api.commanding import source_id
 from services.api.identity_body import (
@@ -30,7 +28,7 @@ from services.api.identity_body import (
     WorkAnswer,
 )
 from services.api.opportunity_body import IdentifierBody
-from services.api.parameters import CustomerId, IdempotencyKey
+from services.api.parameters import CustomerId, IdempotencyKey, known_id
 from services.api.problems import described
 
 SOURCE = "api"
@@ -81,14 +79,16 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
     @routes.post("/v1/customers/{customer_id}/merge/preview", **PREVIEW)
     def preview_merge(customer_id: CustomerId, body: MergeBody) -> ConsequencesAnswer:
         """What would change if these two were one."""
-        return preview(Merge(customer=str(customer_id), other=_id(body.other)))
+        return preview(Merge(customer=str(customer_id), other=known_id(body.other, "customer")))
 
     @routes.post("/v1/customers/{customer_id}/merge", **DECISION)
     def merge(
         customer_id: CustomerId, body: MergeBody, response: Response, key: IdempotencyKey = None
     ) -> DecidedAnswer:
         """These two are one person; the older one survives, and no consent becomes wider by it."""
-        return give(Merge(customer=str(customer_id), other=_id(body.other)), body.by, key, response)
+        return give(
+            Merge(customer=str(customer_id), other=known_id(body.other, "customer")), body.by, key, response
+        )
 
     @routes.post("/v1/customers/{customer_id}/unmerge/preview", **PREVIEW)
     def preview_unmerge(customer_id: CustomerId, body: UnmergeBody) -> ConsequencesAnswer:
@@ -139,7 +139,7 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
         customer_id: CustomerId, body: DeclineBody, response: Response, key: IdempotencyKey = None
     ) -> DecidedAnswer:
         """These two are two people: they are neither joined nor proposed again."""
-        command = Decline(customer=str(customer_id), other=_id(body.other), why=body.why)
+        command = Decline(customer=str(customer_id), other=known_id(body.other, "customer"), why=body.why)
         return give(command, body.by, key, response)
 
     @routes.get("/v1/identity/work", response_model=WorkAnswer, responses=described())
@@ -156,17 +156,12 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
 
 
 def _unmerge(customer: str, body: UnmergeBody) -> Unmerge:
-    return Unmerge(customer=customer, restored=_id(body.restored) if body.restored else "", why=body.why)
+    return Unmerge(
+        customer=customer, restored=known_id(body.restored, "customer") if body.restored else "", why=body.why
+    )
 
 
 def _named(command: Command, recorded: list[Event]) -> set[str]:
     names = ("customer", "other", "restored", "survivor", "absorbed")
     found = {str(getattr(one, name, "")) for one in (command, *recorded) for name in names}
     return found - {""}
-
-
-def _id(text: str) -> str:
-    try:
-        return str(UUID(text))
-    except ValueError:
-        raise Refused("customer.unknown", "no customer has this id") from None

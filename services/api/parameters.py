@@ -11,6 +11,7 @@ from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from events import vocabulary
+from models.errors import Refused
 
 EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 NO_NUL = r"^[^\x00]*$"
@@ -64,3 +65,11 @@ IdempotencyKey = Annotated[
         examples=["desk-2026-03-02-17"],
     ),
 ]  # fmt: skip
+
+
+def known_id(text: str, what: str) -> str:
+    """An id that a body names. Raises `Refused`, as for one that nobody has: what is no id is nobody's."""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise Refused(f"{what}.unknown", f"no {what} has this id") from None
