@@ -13,7 +13,7 @@ from infra.desk.desks import REACH, Desks, Listener
 from infra.journal.tail import Tail
 from infra.views import Views
 from infra.workspace import Workspace
-from services.api.parameters import NO_NUL
+from services.api.parameters import NO_NUL, POSITION
 from services.api.problems import described
 from services.api.prompt_answer import Prompts
 from services.api.prompt_parts import PromptAnswer
@@ -33,7 +33,7 @@ Desk = Annotated[
 LastEventId = Annotated[
     str | None,
     Header(
-        pattern=r"^[0-9]{0,18}$",
+        pattern=POSITION,
         description="Where a stream was cut: what was missed since then comes first.",
     ),
 ]

@@ -14,7 +14,7 @@ from infra.journal.page import LARGEST, Page, Wanted, wanted
 from infra.journal.tail import Tail
 from infra.workspace import Workspace
 from models.errors import Unavailable
-from services.api.parameters import NO_NUL
+from services.api.parameters import NO_NUL, POSITION
 from services.api.problems import described
 
 log = structlog.get_logger()
@@ -81,7 +81,7 @@ Wait = Annotated[
 LastEventId = Annotated[
     str | None,
     Header(
-        pattern=r"^[0-9]{0,18}$",
+        pattern=POSITION,
         description="Where a stream was cut: it goes on there, `after` counts no more.",
     ),
 ]

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.api.opportunity_body import Asked, IdentifierBody, Name
-from services.api.parameters import NO_NUL
+from services.api.parameters import CODE, NO_NUL
 
 ONE, OTHER = "01997a3e-0000-7000-8000-000000000002", "01997a3e-0000-7000-8000-000000000009"
 EXAMPLE: dict[str, Any] = {
@@ -76,7 +76,7 @@ class BlockBody(Asked):
         }
     )
     identifier: IdentifierBody
-    why: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\w.\-]+$")]
+    why: Annotated[str, Field(min_length=1, max_length=200, pattern=CODE)]
     by: Name | None = None
 
 

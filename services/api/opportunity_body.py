@@ -9,12 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from models.domain.board import overdue
 from models.domain.opportunity import Opportunity
 from services.api.event import EventAnswer
-from services.api.parameters import NO_NUL, Moment
+from services.api.parameters import CODE, CURRENCY, NO_NUL, Moment
 
-Code = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\w.\-]+$")]
+Code = Annotated[str, Field(min_length=1, max_length=200, pattern=CODE)]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL)]
 Money = Annotated[Decimal, Field(ge=0, max_digits=36, decimal_places=18)]
-Currency = Annotated[str, Field(pattern=r"^([A-Z]{3})?$", description="ISO 4217, empty where not stated.")]
+Currency = Annotated[str, Field(pattern=CURRENCY, description="ISO 4217, empty where not stated.")]
 
 
 class Asked(BaseModel):

@@ -15,6 +15,18 @@ from models.errors import Refused
 
 EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 NO_NUL = r"^[^\x00]*$"
+CODE = r"^[\w.\-]+$"
+CURRENCY = r"^([A-Z]{3})?$"
+POSITION = r"^[0-9]{0,18}$"
+VISIBLE = r"^[\x21-\x7e]+$"
+WANTED = {
+    NO_NUL: "Expected text without a NUL",
+    CODE: "Expected a code: letters, digits, dots, dashes and underscores, no spaces",
+    CURRENCY: "Expected a currency of ISO 4217, like EUR, or nothing",
+    POSITION: "Expected a position of the journal: the id of the last message that came, digits alone",
+    VISIBLE: "Expected visible ASCII characters, no spaces",
+}
+"""Pattern → what is said to whoever sent something else."""
 _LOST_PLUS = re.compile(r" (?=\d\d:\d\d$)")
 
 
@@ -60,7 +72,7 @@ OpportunityId = Annotated[
 IdempotencyKey = Annotated[
     str | None,
     Header(
-        alias="Idempotency-Key", min_length=1, max_length=150, pattern=r"^[\x21-\x7e]+$",
+        alias="Idempotency-Key", min_length=1, max_length=150, pattern=VISIBLE,
         description="Your id of this command: given again, it is recorded once.",
         examples=["desk-2026-03-02-17"],
     ),

@@ -14,6 +14,7 @@ from events.codec import Undecodable
 from infra.logs import current_request
 from infra.methods import allowing
 from models.errors import Conflict, Refused, Unavailable
+from services.api.parameters import WANTED
 
 REFUSED = {
     "opportunity.closed": 409, "opportunity.exists": 409, "identity.is_merged": 409, "identity.not_merged": 409,
@@ -109,7 +110,8 @@ def install(app: FastAPI) -> None:
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         code = first["type"] if "." in first["type"] else "invalid"
-        return problem(422, code, first["msg"], path=_path(first["loc"]))
+        wanted = WANTED.get(first.get("ctx", {}).get("pattern", ""), first["msg"])
+        return problem(422, code, wanted, path=_path(first["loc"]))
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:

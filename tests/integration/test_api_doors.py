@@ -76,6 +76,19 @@ def test_every_mistake_is_answered_in_one_form(api):
         assert answer.json()["detail"] == answer.json()["message"]
 
 
+def test_no_mistake_is_answered_with_a_pattern(api):
+    answers = [
+        api.post("/v1/opportunities", json={"subject": "leased line"}),
+        api.get("/v1/events", headers={"Last-Event-ID": "soon"}),
+        api.post("/v1/opportunities", json={"subject": "a"}, headers={"Idempotency-Key": "a b"}),
+        api.get("/v1/pipeline", params={"source": "\0"}),
+    ]
+    for answer in answers:
+        assert answer.status_code == 422
+        assert answer.json()["detail"].startswith("Expected "), answer.text
+        assert "^" not in answer.json()["detail"]
+
+
 def test_a_body_that_does_not_say_its_length_is_counted(api):
     def endless():
         for _ in range(100):
