@@ -78,7 +78,7 @@ STATE_HEADERS: dict[str, Schema] = {
     "ce_id": {**_TEXT, "description": "The customer's id, a colon, and the position."},
     "ce_type": {"type": "string", "const": customer_state.WIRE},
     "ce_subject": {**_TEXT, "description": "The customer."},
-    "ce_dataschema": {**_TEXT, "description": f"{customer_state.DATASCHEMA}, or where the API serves it."},
+    "ce_dataschema": {"type": "string", "const": customer_state.DATASCHEMA},
 }
 STATE_KEY: Schema = {"type": "string", "description": "The customer's id."}
 INTAKE_HEADERS: Schema = {

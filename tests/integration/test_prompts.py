@@ -324,7 +324,11 @@ def test_a_key_without_personal_data_sees_no_text(settings, clock):
         Desktop(url, "billing") as personal,
     ):  # fmt: skip
         before = plain.last
-        calls(workspace, "call-2", phone(SECOND))
+        send(
+            workspace, part(workspace, "call-2", "started", phone(SECOND), channel="voice", direction="inbound"),
+            part(workspace, "call-2", "queued", queue="billing"),
+        )  # fmt: skip
+        fold(workspace)
         assert [one["text"] for one in plain.shows(1)["said"]] == [None]
         assert [one["text"] for one in personal.shows(1)["said"]] == ["I was charged twice"]
         assert "charged" not in str(plain.messages)
