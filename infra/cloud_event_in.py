@@ -98,6 +98,8 @@ def translate(raw: bytes) -> bytes | Rejected:
         found = (problem.code, problem.path, _VERSION if plain else problem.detail)
     except codec.Undecodable as problem:
         found = (problem.code, problem.path, problem.detail)
+    except (ValueError, OverflowError):  # a number as time, beyond what a calendar has
+        found = ("invalid", "$.time", "Expected a moment with its UTC offset")
     else:
         return item
     return Rejected(*found, raw, *_who(raw))

@@ -35,6 +35,7 @@ class _Look(Struct, frozen=True):
     since: dict[str, int]
     erased: dict[str, bool]
     """Who asked to be forgotten, and whether that is done."""
+    had: Sequence[str]
 
     @property
     def state(self) -> Identities:
@@ -44,7 +45,7 @@ class _Look(Struct, frozen=True):
         forgotten = [one for one, finished in self.erased.items() if finished]
         told = sorted((e for e in self.events if e.identifiers), key=lambda e: e.position)
         shown = [[ref.key for ref in e.identifiers] for e in told]
-        return Identities(known, self.since, merges, shown, self.erased, forgotten)
+        return Identities(known, self.since, merges, shown, self.erased, forgotten, self.had)
 
 
 class IdentityDesk:
@@ -90,13 +91,14 @@ class IdentityDesk:
         return len(self._workspace.journal.stream(stream))
 
     def _look(self, command: Command) -> _Look:
-        named = [command.customer]
+        named, had = [command.customer], list[str]()
         if isinstance(command, (Merge, Decline)):
             named.append(command.other)
         with self._workspace.engine.connect() as connection:
             connection = connection.execution_options(isolation_level="REPEATABLE READ")
             if isinstance(command, Assign):
-                named += _had(connection, command.event_or_stream)
+                had = _had(connection, command.event_or_stream)
+                named += had
             groups = families(connection, named)
             ids = [one for family in groups for one in family.ids]
             rows = connection.execute(
@@ -107,7 +109,7 @@ class IdentityDesk:
                 raise UNKNOWN
             asked = select(erasure.c.customer, erasure.c.finished_at).where(among(erasure.c.customer, ids))
             erased = {str(one): finished is not None for one, finished in connection.execute(asked)}
-            return _Look(groups, list(histories(connection, ids)), since, erased)
+            return _Look(groups, list(histories(connection, ids)), since, erased, had)
 
 
 def _about(subject: str) -> ColumnElement[bool]:
@@ -119,7 +121,7 @@ def _about(subject: str) -> ColumnElement[bool]:
     return journal.c.stream == subject
 
 
-def _had(connection: Connection, subject: str) -> Sequence[str]:
+def _had(connection: Connection, subject: str) -> list[str]:
     """Whose an event or a stream was taken to be. Raises `Refused` for none of ours."""
     rows = connection.execute(select(journal.c.customer).where(_about(subject)).distinct()).scalars().all()
     if not rows:

@@ -169,10 +169,11 @@ class _Section:
         customer = self._survivors.get(draft.customer, draft.customer)
         if draft.contact and not customer and not draft.identifiers:
             draft.identifiers = self._parts.identifiers(draft.contact)
+        refs = draft.identifiers
         if not customer:
-            customer = self._erased(draft)
-        if not customer and draft.identifiers:
-            found = self._register.recognise(draft.identifiers, self._position + 1, new_id)
+            customer, refs = self._erased(draft)
+        if not customer and refs:
+            found = self._register.recognise(refs, self._position + 1, new_id)
             customer, learnt = found.customer, found.learnt
             for value in draft.values:
                 self._sealed.setdefault(value.ref.key, value)
@@ -190,17 +191,26 @@ class _Section:
                 self._derive(draft, event, number, customer)
         return customer, at
 
-    def _erased(self, draft: Draft) -> str:
+    def _erased(self, draft: Draft) -> tuple[str, tuple[IdentifierRef, ...]]:
         """Who was forgotten since, if this comes late and is theirs: a part of their contact, or of before that day.
 
-        It is forgotten too, and what it names them by leads to nobody again.
+        It is forgotten too. Otherwise nobody, and the identifiers that say who it is: what named the forgotten on
+        that day leads to nobody, whoever has it now.
         """
         if draft.contact and (who := self._parts.erased(draft.contact)):
-            return who
-        if not self._forgotten or any(ref.key in self._register.links for ref in draft.identifiers):
-            return ""
-        was = (self._forgotten.get(ref.key) for ref in draft.identifiers)
-        return next((who for since, who in filter(None, was) if draft.occurred_at < since), "")
+            return who, ()
+        if not self._forgotten:
+            return "", draft.identifiers
+        theirs = {
+            ref.key: who
+            for ref in draft.identifiers
+            for since, who in [self._forgotten.get(ref.key, (draft.occurred_at, ""))]
+            if draft.occurred_at < since
+        }
+        left = tuple(ref for ref in draft.identifiers if ref.key not in theirs)
+        if theirs and not any(ref.key in self._register.links for ref in left):
+            return next(iter(theirs.values())), ()
+        return "", left
 
     def _inherited(self, drafts: Sequence[Draft]) -> list[tuple[IdentifierRef, ...]]:
         """The identifiers of contacts whose parts in this batch name nobody themselves."""

@@ -74,7 +74,7 @@ Command = Merge | Unmerge | Split | Assign | Block | Decline
 
 ERASED = Refused(
     "customer.erased",
-    "this customer asked to be forgotten: nobody can be joined with them, split off them, or give them anything",
+    "this customer asked to be forgotten: they are joined with nobody, and nothing is given to them or taken from them",
 )
 
 
@@ -90,6 +90,8 @@ class Identities(Struct, frozen=True):
     """Who asked to be forgotten."""
     forgotten: Collection[str] = ()
     """Of whom it is done."""
+    had: Collection[str] = ()
+    """Whose the event or stream was taken to be that is to be given to somebody."""
 
     def is_among(self, customer: str, some: Collection[str]) -> bool:
         """Is this customer one of these, or one with one of them?"""
@@ -107,7 +109,7 @@ def decide(state: Identities, command: Command) -> list[Event]:
         case Split():
             return _split(state, command)
         case Assign(customer=customer, event_or_stream=subject):
-            if state.is_among(customer, state.forgotten):
+            if any(state.is_among(one, state.forgotten) for one in (customer, *state.had)):
                 raise ERASED
             if state.edges.assigned.get(subject) == customer:
                 return []
@@ -183,6 +185,8 @@ def _block(state: Identities, command: Block) -> list[Event]:
     lost = fallen(list(state.merges), edges.linked, blocked)
     told: list[Event] = []
     if ref.key not in edges.blocked:
+        if state.is_among(command.customer, state.erased):
+            raise ERASED
         told.append(IdentifierBlocked(key=ref.hash, identifier=ref, why=command.why))
     return (
         told + list(map(dissolved, lost)) + _parted(state, {one.absorbed for one in lost}, blocked, command)

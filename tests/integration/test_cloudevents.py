@@ -143,6 +143,7 @@ def test_a_batch_with_bad_ones_harms_no_other(gateway, workspace, counted):
         ("$.type", plain(type="com.example.unheard")),
         ("$.time", plain(time="yesterday")),
         ("$.time", plain(time="1805-03-02T09:00:00Z")),
+        ("$.time", plain(time=253402300800)),
         ("$.source", plain(source="identity")),
         ("$.datacontenttype", plain(datacontenttype="text/xml")),
         ("$.data", plain(data="a text")),

@@ -190,7 +190,7 @@ def test_what_comes_late_is_forgotten_too(workspace, api, annabel):
 
 def test_a_late_part_that_names_the_caller_again_leads_to_nobody(workspace, api, annabel):
     """Asterisk sends the number with every line; what was done before the erasure may come days after it."""
-    her, _ = annabel
+    her, bob = annabel
     erased(workspace, api, her)
     workspace.clock.pass_time(hours=2)
     late, before = "late words with her number", "words of before, from a slow system"
@@ -207,6 +207,14 @@ def test_a_late_part_that_names_the_caller_again_leads_to_nobody(workspace, api,
     assert not places(workspace, api, PLANTED["phone"])
     [anew] = send(workspace, item("anew", phone(PLANTED["phone"]), channel="web"))
     assert anew.customer != her
+    slower, with_bob = send(
+        workspace, item("slower", phone(PLANTED["phone"]), at=MONDAY - timedelta(days=3), channel="voice", text=before),
+        item("bobs", account("B-2"), phone(PLANTED["phone"]), at=MONDAY - timedelta(days=3), channel="voice"),
+    )  # fmt: skip
+    assert (slower.customer, with_bob.customer) == (her, bob), "whoever has the number now was not it then"
+    fold(workspace)
+    found = read(api, "/v1/customers", phone=PLANTED["phone"])["customers"]
+    assert [one["customer"] for one in found] == [anew.customer]
 
 
 def test_nobody_living_is_joined_with_or_given_to_whoever_was_forgotten(workspace, api, annabel):
@@ -218,7 +226,8 @@ def test_nobody_living_is_joined_with_or_given_to_whoever_was_forgotten(workspac
     [entry, *_] = read(api, f"/v1/customers/{bob}/timeline")["items"]
     for who, what, body in (
         (bob, "merge", {"other": her}), (her, "merge", {"other": bob}), (her, "split", taken),
-        (her, "assign", {"event_or_stream": entry["event_id"]}),
+        (her, "assign", {"event_or_stream": entry["event_id"]}), (bob, "assign", {"event_or_stream": "contact-chat-1"}),
+        (her, "block", {"identifier": taken["identifiers"][0], "why": "x"}),
     ):  # fmt: skip
         refused = api.post(f"/v1/customers/{who}/{what}", json=body)
         assert (refused.status_code, refused.json()["code"]) == (409, "customer.erased"), what
