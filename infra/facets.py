@@ -44,7 +44,7 @@ def _holds_texts(kind: msgspec.inspect.Type) -> bool:
     return False
 
 
-def refuse_phones(event: Event) -> None:
+def refuse_reachable(event: Event) -> None:
     """An agent's or a queue's name and every attribute go on into topics and figures in the clear: none of them
     is a phone number or a customer's mail address. Nor is a phone number a customer's name. Raises `Undecodable`.
     """
@@ -63,7 +63,7 @@ def refuse_phones(event: Event) -> None:
 
 
 def refuse_in_clear(text: str, path: str) -> None:
-    """One text that is published as it is, a source's id of an event, say: as `refuse_phones` for a whole event."""
+    """One text that is published as it is, an SDK's message id, say: as `refuse_reachable` for a whole event."""
     if may_reach(text) and (found := reachable(text)):
         sentence = f"this is published unsealed; {_WHAT[found]} is an identifier: send it in identifiers"
         raise Undecodable(_CODE, path, sentence)

@@ -16,7 +16,7 @@ from events.envelope import Event, IdentifierRef
 from events.personal import Clear, Personal
 from events.vocabulary import Moment, Origin
 from infra import tracing
-from infra.facets import refuse_phones, with_facets
+from infra.facets import refuse_reachable, with_facets
 from infra.ids import new_id
 from infra.item import Draft, IdentifierValues, Item
 from infra.matching import Matcher
@@ -172,7 +172,7 @@ class Intake:
         occurred_at, known_at, assumed = _times(item, now)
         event = with_facets(codec.decode_inbound(item.type, item.data))
         _within_reach(getattr(event, "occurred_at", None), "$.data.occurred_at", now)
-        refuse_phones(event)
+        refuse_reachable(event)
         values = self.identify(item.identifiers)
         stream = entry.stream(event)
         if stream and item.origin != "import":

@@ -256,17 +256,22 @@ def test_strangers_behind_a_shared_phone_are_parted_when_its_limit_shows_it(work
     right(workspace)
 
 
+def told_for(what, younger):
+    """What a person sends for a decision about the older brother."""
+    return {
+        "merge": {"other": younger},
+        "unmerge": {"why": "two brothers"},
+        "split": {"identifiers": [phone()], "why": "the wife's"},
+    }[what]
+
+
 @pytest.mark.parametrize("what", ["merge", "unmerge", "split"])
 def test_a_preview_says_what_really_changes(workspace, api, brothers, what):
     older, younger = brothers
     if what == "unmerge":
         post(api, f"/v1/customers/{older}/merge", other=younger)
         fold(workspace)
-    body = {
-        "merge": {"other": younger},
-        "unmerge": {"why": "two brothers"},
-        "split": {"identifiers": [phone()], "why": "the wife's"},
-    }[what]
+    body = told_for(what, younger)
     before = {key: row["owner"] for key, row in stored(workspace).items()}
     contacts = {one: row.contacts_ever for one, row in rows(workspace, "customer_360").items()}
     told = post(api, f"/v1/customers/{older}/{what}/preview", **body)
@@ -306,11 +311,7 @@ def test_a_preview_names_what_tells_of_a_person_too(workspace, api, brothers, wh
     if what == "unmerge":
         post(api, f"/v1/customers/{older}/merge", other=younger)
     fold(workspace)
-    body = {
-        "merge": {"other": younger},
-        "unmerge": {"why": "two brothers"},
-        "split": {"identifiers": [phone()], "why": "the wife's"},
-    }[what]
+    body = told_for(what, younger)
     about = post(api, f"/v1/customers/{older}/{what}/preview", **body)["about"]
     moved = told[:3] if what == "split" else told[3:]
     assert {one["id"] for one in about} == {one.event_id for one in moved}

@@ -7,7 +7,7 @@ import pytest
 
 from events import codec
 from events.codec import Undecodable
-from infra.facets import refuse_in_clear, refuse_phones
+from infra.facets import refuse_in_clear, refuse_reachable
 from infra.reachable import is_phone, may_reach, reachable
 
 PHONES = (
@@ -67,7 +67,7 @@ def test_a_long_text_made_to_be_slow_takes_no_time():
 def test_what_is_published_unsealed_holds_no_phone_and_no_address(path, data):
     event = codec.decode_inbound("touch.recorded", json.dumps({"channel": "voice", **data}).encode())
     with pytest.raises(Undecodable) as refused:
-        refuse_phones(event)
+        refuse_reachable(event)
     assert (refused.value.code, refused.value.path) == ("phone_in_name", path)
     assert "send it in identifiers" in refused.value.detail
     assert not any(value in refused.value.detail for value in ("415", "4915", "zed", "b.cc"))
@@ -77,14 +77,14 @@ def test_extensions_order_numbers_and_sealed_texts_are_taken():
     data = {"channel": "voice", "agent": "ann@company.example", "team": "4155552671", "queue": "账单",
             "text": "call +14155552671",
             "attributes": {"order": "2026-00042", "extension": "4155552671"}}  # fmt: skip
-    refuse_phones(codec.decode_inbound("touch.recorded", json.dumps(data).encode()))
+    refuse_reachable(codec.decode_inbound("touch.recorded", json.dumps(data).encode()))
 
 
 def test_a_phone_number_is_no_customers_name():
     with pytest.raises(Undecodable) as refused:
-        refuse_phones(codec.decode_inbound("customer.described", b'{"name":"+1 415 555 2671"}'))
+        refuse_reachable(codec.decode_inbound("customer.described", b'{"name":"+1 415 555 2671"}'))
     assert (refused.value.code, refused.value.path) == ("phone_in_name", "$.data.name")
-    refuse_phones(codec.decode_inbound("customer.described", b'{"name":"Ann 2000"}'))
+    refuse_reachable(codec.decode_inbound("customer.described", b'{"name":"Ann 2000"}'))
 
 
 def test_a_sources_id_is_its_own_and_nobodys_number():
