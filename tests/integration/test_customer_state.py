@@ -20,9 +20,8 @@ from models.ports import By, Write
 from services.cli.commands import register
 from tests.support.calling import caller, read
 from tests.support.clock import MONDAY
-from tests.support.faults.subscribing import ends
 from tests.support.folding import fold
-from tests.support.reading import count_in, read_topic
+from tests.support.reading import count_in, ends, read_topic
 from tests.support.sending import account, email, item, phone, purchase, send
 from tests.support.viewing import recorded
 

@@ -1,11 +1,16 @@
 """Reading a topic from its first message, as a subscriber does."""
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
+import time
+from contextlib import suppress
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
 from events.topics import PARTITIONS
 
 PATIENCE = 30
 """Polls of a second each without a message, then whoever waits has lost."""
+STARTING_SECONDS = 60.0
+"""For a broker that has just started, or has just been told of a topic."""
 
 
 def read_topic(bootstrap: str, topic: str, count: int) -> list[Message]:
@@ -29,10 +34,35 @@ def read_topic(bootstrap: str, topic: str, count: int) -> list[Message]:
 
 def count_in(bootstrap: str, topic: str) -> int:
     """How many messages a topic holds."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "a test", "log_level": 0})
-    places = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+    consumer = _asking(bootstrap)
     try:
-        marks = [consumer.get_watermark_offsets(place, timeout=10) or (0, 0) for place in places]
+        return sum(high - low for low, high in (marks(consumer, topic, each) for each in range(PARTITIONS)))
     finally:
         consumer.close()
-    return sum(high - low for low, high in marks)
+
+
+def ends(bootstrap: str, topic: str) -> dict[int, int]:
+    """Partition → the offset after its last message."""
+    consumer = _asking(bootstrap)
+    try:
+        return {number: marks(consumer, topic, number)[1] for number in range(PARTITIONS)}
+    finally:
+        consumer.close()
+
+
+def marks(consumer: Consumer, topic: str, number: int) -> tuple[int, int]:
+    """The first and the next offset of a partition. One that has no leader yet is asked again."""
+    deadline = time.monotonic() + STARTING_SECONDS
+    while True:
+        try:
+            low, high = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10)
+            return int(low), int(high)
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
+            with suppress(KafkaException):  # else it keeps what it heard from a broker that was starting
+                consumer.list_topics(topic, timeout=5)
+
+
+def _asking(bootstrap: str) -> Consumer:
+    return Consumer({"bootstrap.servers": bootstrap, "group.id": "a test", "log_level": 0})

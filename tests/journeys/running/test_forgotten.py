@@ -12,6 +12,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 from services.reveal_client import Revealer
 from tests.support.doors import entrances
 from tests.support.mutating import Payload
+from tests.support.reading import marks
 from tests.support.receiving import until
 from tests.support.sending import account, email, item, phone
 from tests.support.system import PATIENCE, System
@@ -68,8 +69,8 @@ def topics(system: System) -> Iterator[bytes]:
         told = consumer.list_topics(timeout=30).topics
         ours = [TopicPartition(name, number, OFFSET_BEGINNING) for name, one in told.items()
                 if name.startswith("touchstone.") for number in one.partitions]  # fmt: skip
-        marks = {(one.topic, one.partition): consumer.get_watermark_offsets(one, timeout=30) for one in ours}
-        left = {at for at, (low, end) in marks.items() if low < end}
+        spans = {(one.topic, one.partition): marks(consumer, one.topic, one.partition) for one in ours}
+        left = {at for at, (low, end) in spans.items() if low < end}
         consumer.assign([one for one in ours if (one.topic, one.partition) in left])
         while left:
             message = consumer.poll(10)

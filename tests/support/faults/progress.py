@@ -8,7 +8,7 @@ from infra.workspace import Workspace
 from models.tables.journal import journal, journal_head
 from models.tables.readers import ledger, reader_position, relay_checkpoint
 from tests.support.faults.book import Book
-from tests.support.faults.subscribing import ends
+from tests.support.reading import ends
 
 READERS = ("projector", "policies")
 

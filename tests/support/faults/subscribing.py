@@ -3,7 +3,6 @@
 import time
 from collections import defaultdict
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
@@ -11,6 +10,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message,
 from events.envelope import Envelope
 from events.topics import PARTITIONS
 from infra.messages import to_envelope
+from tests.support.reading import marks
 
 PATIENCE = 60.0
 
@@ -26,15 +26,6 @@ class Heard:
     partitions: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     """Key → the partitions on which it ever came; there should be one."""
     repeats: int = 0
-
-
-def ends(bootstrap: str, topic: str) -> dict[int, int]:
-    """Partition → the offset after its last message. A broker that has just started is given time."""
-    consumer = _consumer(bootstrap)
-    try:
-        return {number: _marks(consumer, topic, number)[1] for number in range(PARTITIONS)}
-    finally:
-        consumer.close()
 
 
 def listen(bootstrap: str, topics: Iterable[str]) -> dict[str, Heard]:
@@ -64,23 +55,10 @@ def _left(consumer: Consumer, topics: Iterable[str]) -> dict[tuple[str, int], in
     left = {}
     for topic in topics:
         for number in range(PARTITIONS):
-            low, high = _marks(consumer, topic, number)
+            low, high = marks(consumer, topic, number)
             if high > low:
                 left[(topic, number)] = high
     return left
-
-
-def _marks(consumer: Consumer, topic: str, number: int) -> tuple[int, int]:
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            low, high = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10)
-            return int(low), int(high)
-        except KafkaException:
-            if time.monotonic() > deadline:
-                raise
-            with suppress(KafkaException):  # else it keeps what it heard from a broker that was starting
-                consumer.list_topics(topic, timeout=5)
 
 
 def _hear(heard: Heard, message: Message, place: tuple[str, int], last: dict[tuple[str, int], int]) -> None:
