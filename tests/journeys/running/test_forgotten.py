@@ -79,7 +79,7 @@ def topics(system: System) -> Iterator[bytes]:
             yield from (message.key() or b"", message.value() or b"")
             yield from (value for _, value in message.headers() or [])
             at = (message.topic(), message.partition())
-            if message.offset() + 1 >= marks[at][1]:
+            if message.offset() + 1 >= spans[at][1]:
                 left.discard(at)
     finally:
         consumer.close()
