@@ -26,7 +26,8 @@ taken by `ts_position`, the first of these that applies says whose an event is:
 2. `identity.linked` and `identity.blocked`: the customer to whom the identifier belongs now. It belongs to the
    `customer` of its last `identity.linked`, or to the `restored` of an `identity.split` that names it, whichever came
    last. (An identifier is kind, issuer and hash. Only what was linked within the family counts.)
-3. `identity.merged`: its `survivor` while it holds, nobody once it was taken back.
+3. `identity.merged`: its `survivor` while it holds, nobody once it was taken back. `customer.erased` and
+   `customer.erasure_certified`: the `customer` that they name.
 4. An event with a `touch_id`: as the event that this names.
 5. Of a stream (`ts_stream`), but not its first event (`ts_revision` 1): as the first, if that has a `ts_customer`.
 6. The first of its `ts_identifiers` that belongs to somebody and was never in an `identity.blocked`: that customer.

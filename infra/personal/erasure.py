@@ -6,21 +6,18 @@ elsewhere is deleted last.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from typing import Any
 
-import msgspec
 import structlog
 from msgspec import Struct
 from sqlalchemy import Connection, Engine, Row, select, text, update
-from sqlalchemy.dialects.postgresql import insert
 
 from events import codec
-from events.customer import ErasureCertified
 from events.envelope import Envelope
 from events.topics import intake_topic
 from infra.database import among, unavailable
 from infra.journal.histories import Family, families, histories, sorted_out
+from infra.personal.certificate import SOURCE, Forgotten, certify
 from infra.personal.opening import ERASED, UNREADABLE, Published, open_events, open_identifiers
 from infra.personal.traces import Known
 from infra.process.heart import Heart
@@ -32,13 +29,11 @@ from infra.topics_admin import forget_read
 from infra.workspace import Workspace
 from models.domain.identity import Key
 from models.domain.ownership import owned
-from models.ports import By, Write
 from models.tables.erasure import erasure
 from models.tables.identity import identifier
 from models.tables.journal import journal_head
 
 log = structlog.get_logger()
-SOURCE = "erasure"
 CHUNK = 500
 MOST = 100
 """Customers who are erased together: vacuum and checkpoint are done once for all of them."""
@@ -50,29 +45,6 @@ _AGAIN = text(
     "SELECT FROM customer o JOIN customer c ON c.survivor = o.survivor JOIN journal j ON j.customer = c.id "
     "WHERE o.id = e.customer AND j.position > e.upto AND j.source <> :own)"
 )
-
-
-class Certificate(Struct, frozen=True, kw_only=True):
-    """What was deleted, and what is left. `archives_until`: backups of the vault made before can be read till then."""
-
-    customer: str
-    requested_at: datetime
-    finished_at: datetime
-    archives_until: datetime
-    runs: int
-    events: int
-    keys: int
-    identifiers: int
-    raw_bodies: int
-    quarantined: int
-    search_rows: int
-    vacuumed: bool
-    left: tuple[str, ...] = (
-        "events without their personal fields, under a customer id that leads to nobody",
-        "keyed hashes of the identifiers, so that nobody contacts them again",
-        "what others put in the clear where nothing is sealed: ids of their own, attributes, names of agents",
-        "up to a day, in files of Kafka's that nobody can read by offset, what came by the intake topic",
-    )
 
 
 class Eraser:
@@ -97,7 +69,7 @@ class Eraser:
             with self._heart.asking():
                 vacuumed = self._overwrite([side for one in done for side in one.sides])
             for one in done:
-                self._finish(one, vacuumed)
+                certify(self._workspace, one, vacuumed)
         return len(done)
 
     def again(self) -> int:
@@ -105,7 +77,7 @@ class Eraser:
         with unavailable(), self._workspace.engine.begin() as connection:
             return connection.execute(update(erasure).values(finished_at=None)).rowcount
 
-    def _erase(self, asked: Row[Any]) -> "_Done | None":
+    def _erase(self, asked: Row[Any]) -> Forgotten | None:
         """Delete what can be read of them; None while it can't be done."""
         one = str(asked.customer)
         with unavailable(), self._workspace.engine.connect() as connection:
@@ -127,7 +99,7 @@ class Eraser:
             "keys": keys, "identifiers": identifiers, "raw_bodies": raw, "quarantined": quarantined,
             "search_rows": searched,
         }  # fmt: skip
-        return _Done(asked, found.customer, found.sides, upto, len(found.events), counts)
+        return Forgotten(asked, found.customer, found.sides, upto, len(found.events), counts)
 
     def _wait(self, one: str, why: str) -> None:
         with unavailable(), self._workspace.engine.begin() as connection:
@@ -202,50 +174,6 @@ class Eraser:
         search_index.clean(self._workspace.engine)
         done = _vacuum(self._workspace.vault_engine, vault)
         return _vacuum(self._workspace.engine, workspace) and done
-
-    def _finish(self, done: "_Done", vacuumed: bool) -> None:
-        """Write the certificate, tell subscribers, close."""
-        asked, now = done.asked, self._workspace.clock.now()
-        before: dict[str, Any] = msgspec.json.decode(asked.certificate) if asked.certificate else {}
-        certificate = Certificate(
-            customer=str(asked.customer), requested_at=asked.requested_at, finished_at=now, runs=asked.runs + 1,
-            archives_until=now + timedelta(days=self._workspace.settings.archive_days), events=done.events,
-            vacuumed=vacuumed, **{name: count + before.get(name, 0) for name, count in done.counts.items()},
-        )  # fmt: skip
-        event = ErasureCertified(
-            customer=certificate.customer, keys=certificate.keys, identifiers=certificate.identifiers,
-            archives_until=certificate.archives_until, run=certificate.runs,
-        )  # fmt: skip
-        stream = f"customer-{certificate.customer}"
-        revision = len(self._workspace.journal.stream(stream))
-        by = By(
-            source=SOURCE, source_id=f"{certificate.customer}:{certificate.runs}", actor=SOURCE,
-            customer=done.customer,
-        )  # fmt: skip
-        self._workspace.log.record(by, [Write(stream=stream, expected=revision, events=[(event, now)])])
-        told = {
-            "finished_at": now, "upto": done.upto, "runs": certificate.runs, "waiting": "",
-            "certificate": msgspec.json.encode(certificate),
-        }  # fmt: skip
-        # Whoever was one with them is forgotten too, and is to be told so after an un-merge.
-        rows = [{"customer": one, "event_id": asked.event_id, "requested_at": asked.requested_at, **told}
-                for one in {certificate.customer, *done.sides}]  # fmt: skip
-        with unavailable(), self._workspace.engine.begin() as connection:
-            connection.execute(
-                insert(erasure).values(rows).on_conflict_do_update(index_elements=["customer"], set_=told)
-            )
-        log.info("erased", customer=certificate.customer, run=certificate.runs, keys=certificate.keys)
-
-
-class _Done(Struct, frozen=True):
-    """What one turn deleted of a customer."""
-
-    asked: Any
-    customer: str
-    sides: list[str]
-    upto: int
-    events: int
-    counts: dict[str, int]
 
 
 class _Theirs(Struct, frozen=True):

@@ -11,6 +11,7 @@ from datetime import datetime
 import msgspec
 
 from events import registry
+from events.customer import CustomerErased, ErasureCertified
 from events.envelope import Envelope, Event
 from events.identity import (
     CustomersMerged,
@@ -118,6 +119,8 @@ class Ownership:
             return known.linked.get(e.event.identifier.key, e.customer)
         if isinstance(e.event, CustomersMerged):
             return e.event.survivor if known.stands(e) else ""
+        if isinstance(e.event, (CustomerErased, ErasureCertified)):
+            return e.event.customer
         if (about := self._named.get(getattr(e.event, "touch_id", ""))) is not None:
             return self.side(about, asked)
         opening = self._openings.get(e.stream) if e.stream else None

@@ -152,7 +152,7 @@ def _holding_ended(row: Customer360Row, envelope: Envelope) -> Customer360Row:
 
 def _erased(row: Customer360Row, envelope: Envelope) -> Customer360Row:
     """Nothing leads to them any more; what happened stays, as somebody's."""
-    at = envelope.occurred_at
+    at = row.erased_at or envelope.occurred_at
     return msgspec.structs.replace(row, identifiers=(), unreachable=(), proofs=(), erased_at=at)
 
 

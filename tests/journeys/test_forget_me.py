@@ -258,6 +258,11 @@ def test_who_was_one_with_them_is_told_so_after_an_un_merge(workspace, api, anna
     api.post(f"/v1/customers/{her}/unmerge", json={"why": "two people"})
     fold(workspace)
     assert both == {read(api, f"/v1/customers/{bob}/erasure")["state"]}
+    for one in (her, bob):
+        view = read(api, f"/v1/customers/{one}")["identity"]
+        assert (view["erased_at"] is None, view["identifiers"]) == (False, [])
+    told = [e.event.customer for e in recorded(workspace) if e.type == "customer.erased"]
+    assert sorted(told) == sorted(annabel)
     [carl] = send(workspace, item("c", account("C-3"), channel="chat", text="Carl"))
     refused = api.post(f"/v1/customers/{carl.customer}/merge", json={"other": bob})
     assert refused.json()["code"] == "customer.erased"

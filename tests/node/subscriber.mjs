@@ -161,6 +161,7 @@ function identities(events) {
     if (event.type === "identity.merged") {
       return into.get(data.absorbed)?.position === event.position ? data.survivor : "";
     }
+    if (["customer.erased", "customer.erasure_certified"].includes(event.type)) return data.customer;
     if (data.touch_id && byId.has(data.touch_id)) return side(byId.get(data.touch_id));
     const opening = stream ? first.get(stream) : undefined;
     if (opening && opening !== event && opening.customer) return side(opening);

@@ -181,6 +181,8 @@ class Identities:
         if one.type == "identity.merged":
             holds = self.merged_at.get(one.data["absorbed"]) == one.position
             return one.data["survivor"] if holds and one.data["absorbed"] in self.into else ""
+        if one.type in ("customer.erased", "customer.erasure_certified"):
+            return str(one.data["customer"])
         if one.data.get("touch_id") in self.by_id:
             return self.side(self.by_id[one.data["touch_id"]])
         opening = self.first.get(one.stream)
