@@ -11,7 +11,10 @@ from events.vocabulary import Origin
 
 
 class By(Struct, frozen=True, kw_only=True):
-    """Who records, why, and under which id a repeat is recognised."""
+    """Who records, why, and under which id a repeat is recognised.
+
+    `asked` is what a caller wanted, word by word: under one id it must stay the same, whatever followed from it.
+    """
 
     source: str
     source_id: str
@@ -19,6 +22,7 @@ class By(Struct, frozen=True, kw_only=True):
     cause: str = ""
     origin: Origin = "live"
     customer: str = ""
+    asked: str = ""
 
 
 class Write(Struct, frozen=True, kw_only=True):

@@ -68,12 +68,14 @@ class Contacts:
     def correct(self, contact_id: str, correction: dict[str, object], by: By) -> list[str]:
         """Put right what was said of a contact: in the last part that said it. The types of what was recorded."""
         found = self.find(contact_id)
+        if self._workspace.log.known(by):
+            return []
         part = _saying(found.events, correction)
         if part is None:
             raise Refused("contact.nothing_said", "no part of this contact says that: wrap it up instead")
         recorded = self._record(
             msgspec.convert({"touch_id": part.event_id, **correction}, TouchCorrected),
-            By(source=by.source, source_id=by.source_id, actor=by.actor, customer=part.customer),
+            msgspec.structs.replace(by, customer=part.customer),
         )
         return [TouchCorrected.WIRE] if recorded else []
 

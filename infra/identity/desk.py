@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, select
 
@@ -64,7 +65,12 @@ class IdentityDesk:
             return consequences(connection, views, look.groups, look.events, decided, now)
 
     def give(self, command: Command, by: By) -> list[Event]:
-        """Record the decision; the events that were new, none where it was so already."""
+        """Record the decision; the events that were new, none where it was so already.
+
+        Where `by` tells what was asked, that comes first: an id that was used for something else is refused.
+        """
+        if by.asked and self._workspace.log.known(by):
+            return []
         for attempt in range(TRIES):
             look = self._look(command)
             decided = decide(look.state, command)
@@ -80,7 +86,7 @@ class IdentityDesk:
                 for name, events in streams.items()
             ]
             try:
-                mine = By(source=by.source, source_id=by.source_id, actor=by.actor, customer=whose)
+                mine = msgspec.structs.replace(by, customer=whose)
                 return decided if self._workspace.log.record_once(mine, writes) else []
             except Conflict:
                 if attempt == TRIES - 1:

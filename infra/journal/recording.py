@@ -59,6 +59,17 @@ class Recorder:
             raise REUSED
         return isinstance(verdict, Accepted)
 
+    def known(self, by: By) -> bool:
+        """Was this recorded before? Raises `Refused` where the caller asked for something else under this id."""
+        query = select(journal.c.digest).where(
+            journal.c.source == by.source, journal.c.source_id == by.source_id
+        )
+        with unavailable(), self._journal.engine.connect() as connection:
+            digest = connection.execute(query).scalar()
+        if digest is not None and digest != self._asked(by):
+            raise REUSED
+        return digest is not None
+
     def record_batch(self, decisions: Sequence[tuple[By, Sequence[Write]]]) -> int:
         """Append many items in one go; how many were new. A stale one among them adds nothing.
 
@@ -94,7 +105,8 @@ class Recorder:
                 drafts.append(
                     Draft(
                         event_id=event_id, type=entry.wire, schema=entry.schema, data=data,
-                        digest=self._matcher.content(entry.wire.encode(), repr(event).encode()),
+                        digest=self._asked(by) if by.asked and not drafts
+                        else self._matcher.content(entry.wire.encode(), repr(event).encode()),
                         source=by.source, source_id=by.source_id + number, origin=by.origin,
                         occurred_at=occurred_at, known_at=None if by.origin == "live" else occurred_at,
                         actor=by.actor, cause=by.cause, stream=write.stream, customer=by.customer,
@@ -105,6 +117,9 @@ class Recorder:
         item = Item(tuple(drafts), {write.stream: write.expected for write in writes if write.stream})
         self._vault.keep(keys)
         return item
+
+    def _asked(self, by: By) -> bytes:
+        return self._matcher.content(b"asked", by.asked.encode())
 
     def _traces(self, who: Iterable[By]) -> dict[str, str]:
         """Cause → the trace it came under. What is decided within a request needs none: it has its own."""

@@ -231,7 +231,7 @@ class _Teller:
         said: dict[str, object] = {"ended_at": part.at, "ended": how}
         if now.answered_at is None:
             waited = part.wait if part.wait is not None else between(now.began_at, part.at)
-            said["wait"] = waited if now.queued else now.wait
+            said["wait"] = waited if now.queued else max(now.wait, now.ring)
         else:
             before = sum(leg.talk for leg in self.legs[:-1])
             talked = between(now.answered_at, part.at) - now.hold
@@ -273,7 +273,15 @@ class _Teller:
             messages=self.messages, parts=parts,
         )  # fmt: skip
         told = self.said | ({"direction": self.direction} if self.direction else {})
-        return msgspec.structs.replace(contact, **told)
+        contact = msgspec.structs.replace(contact, **told)
+        return msgspec.structs.replace(contact, outcome="abandoned") if _given_up(contact) else contact
+
+
+def _given_up(contact: Conversation) -> bool:
+    """Nobody says how it went, and it was over before any person answered: whoever called has hung up."""
+    if contact.outcome != "unknown" or contact.direction == "outbound" or contact.ended_at is None:
+        return False
+    return bool(contact.legs) and contact.legs[-1].ended == "abandoned" and not contact.answered
 
 
 def of(events: Iterable[Envelope]) -> dict[str, Conversation]:

@@ -119,6 +119,8 @@ def decide(state: Identities, command: Command) -> list[Event]:
         case Decline(customer=one, other=other, why=why):
             if state.edges.root(one) == state.edges.root(other):
                 raise Refused("identity.is_merged", "these two are one customer: un-merge them")
+            if state.is_among(one, state.erased) or state.is_among(other, state.erased):
+                raise ERASED
             return [MergeDeclined(customer=one, other=other, why=why)]
 
 

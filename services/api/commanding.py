@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
+from pydantic import BaseModel
+
 from events.envelope import Envelope, Event
 from events.opportunity import FollowUpMissed
 from infra.ids import derived_id, new_id
@@ -125,6 +127,11 @@ def source_id(key: str | None) -> str:
     Colons are escaped: behind a colon stands the number of an event within one command.
     """
     return key.replace("%", "%25").replace(":", "%3A") if key else new_id()
+
+
+def asked(body: BaseModel, *about: str) -> str:
+    """What a request wants, to tell a repeat from something else under its key."""
+    return " ".join([type(body).__name__, *about, body.model_dump_json()])
 
 
 def _refuse_reuse(recorded: Sequence[Envelope], stream: str, wire: str, said: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from infra.workspace import Workspace
 from models.domain.conversation import Spent
 from models.errors import Refused
 from models.ports import By
-from services.api.commanding import SOURCE, source_id
+from services.api.commanding import SOURCE, asked, source_id
 from services.api.contact_body import (
     CallbackBody,
     ContactAnswer,
@@ -60,7 +60,7 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
             contact_id=contact_id, reason=body.reason, outcome=body.outcome, confirmed=body.confirmed,
             seconds=body.seconds,
         )  # fmt: skip
-        return _said(contacts.add(contact_id, event, _by(body.by, key)), event.WIRE, response)
+        return _said(contacts.add(contact_id, event, _by(contact_id, body, key)), event.WIRE, response)
 
     @routes.post("/{contact_id}/correct", **SAID)
     def correct(
@@ -71,9 +71,11 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
         if bool(told) == bool(body.customer):
             raise Refused("contact.one_wanted", "say either what was wrong, or whose contact it was")
         if body.customer:
-            recorded = contacts.give_to(contact_id, known_id(body.customer, "customer"), _by(body.by, key))
+            recorded = contacts.give_to(
+                contact_id, known_id(body.customer, "customer"), _by(contact_id, body, key)
+            )
         else:
-            recorded = contacts.correct(contact_id, told, _by(body.by, key))
+            recorded = contacts.correct(contact_id, told, _by(contact_id, body, key))
         response.status_code = 202 if recorded else 200
         return SaidAnswer(recorded=recorded)
 
@@ -85,7 +87,7 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
         event = ContactCallbackAsked(
             contact_id=contact_id, at=body.at, queue=body.queue, agent=body.agent, note=_clear(body.note)
         )
-        return _said(contacts.add(contact_id, event, _by(body.by, key)), event.WIRE, response)
+        return _said(contacts.add(contact_id, event, _by(contact_id, body, key)), event.WIRE, response)
 
     @routes.post("/{contact_id}/handover", **SAID)
     def hand_over(
@@ -96,7 +98,7 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
             contact_id=contact_id, to_channel=body.to_channel, to_contact_id=body.to_contact_id,
             to_queue=body.to_queue, to_agent=body.to_agent, note=_clear(body.note),
         )  # fmt: skip
-        return _said(contacts.add(contact_id, event, _by(body.by, key)), event.WIRE, response)
+        return _said(contacts.add(contact_id, event, _by(contact_id, body, key)), event.WIRE, response)
 
     return routes
 
@@ -113,8 +115,8 @@ def _answer(found: Found, workspace: Workspace) -> ContactAnswer:
     return ContactAnswer(**told)
 
 
-def _by(who: str | None, key: str | None) -> By:
-    return By(source=SOURCE, source_id=source_id(key), actor=who or SOURCE)
+def _by(contact_id: str, body: WrapUpBody | CorrectBody | CallbackBody | HandoverBody, key: str | None) -> By:
+    return By(source=SOURCE, source_id=source_id(key), actor=body.by or SOURCE, asked=asked(body, contact_id))
 
 
 def _said(new: bool, wire: str, response: Response) -> SaidAnswer:

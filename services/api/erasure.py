@@ -17,7 +17,7 @@ from infra.workspace import Workspace
 from models.errors import Refused
 from models.ports import By, Write
 from models.tables.erasure import erasure
-from services.api.commanding import SOURCE, source_id
+from services.api.commanding import SOURCE, asked, source_id
 from services.api.opportunity_body import Asked, Name
 from services.api.parameters import CustomerId, IdempotencyKey
 from services.api.problems import Absorbed, described, problem
@@ -125,12 +125,17 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
         one = str(customer_id)
         survivor(one)
         stream = f"customer-{one}"
-        if not any(isinstance(e.event, CustomerErased) for e in workspace.journal.stream(stream)):
+        by = By(
+            source=SOURCE, source_id=source_id(key), actor=body.asked_by, customer=one, asked=asked(body, one)
+        )  # fmt: skip
+        told = workspace.log.known(by) or any(
+            isinstance(e.event, CustomerErased) for e in workspace.journal.stream(stream)
+        )
+        if not told:
             event = CustomerErased(customer=one, asked_by=body.asked_by)
-            by = By(source=SOURCE, source_id=source_id(key), actor=body.asked_by, customer=one)
             revision = len(workspace.journal.stream(stream))
-            told = Write(stream=stream, expected=revision, events=[(event, workspace.clock.now())])
-            workspace.log.record_once(by, [told])
+            write = Write(stream=stream, expected=revision, events=[(event, workspace.clock.now())])
+            workspace.log.record_once(by, [write])
         return stands(one)
 
     @routes.get("/erasure", responses=described(404))

@@ -13,7 +13,7 @@ from infra.views import Views
 from infra.workspace import Workspace
 from models.domain.identity_decision import Assign, Block, Command, Decline, Merge, Split, Unmerge
 from models.ports import By
-from services.api.commanding import source_id
+from services.api.commanding import asked, source_id
 from services.api.identity_body import (
     AssignBody,
     BlockBody,
@@ -32,6 +32,7 @@ from services.api.parameters import CustomerId, IdempotencyKey, known_id
 from services.api.problems import described
 
 SOURCE = "api"
+Body = MergeBody | UnmergeBody | SplitBody | AssignBody | BlockBody | DeclineBody
 DECISION: dict[str, Any] = {
     "status_code": 202,
     "responses": {
@@ -51,8 +52,10 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
     routes = APIRouter(tags=["identity"])
     desk = IdentityDesk(workspace)
 
-    def give(command: Command, by: str | None, key: str | None, response: Response) -> DecidedAnswer:
-        who = By(source=SOURCE, source_id=source_id(key), actor=by or SOURCE)
+    def give(command: Command, body: Body, key: str | None, response: Response) -> DecidedAnswer:
+        who = By(
+            source=SOURCE, source_id=source_id(key), actor=body.by or SOURCE, asked=asked(body, command.customer)
+        )  # fmt: skip
         recorded = desk.give(command, who)
         response.status_code = 202 if recorded else 200
         named = _named(command, recorded)
@@ -87,7 +90,7 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
     ) -> DecidedAnswer:
         """These two are one person; the older one survives, and no consent becomes wider by it."""
         return give(
-            Merge(customer=str(customer_id), other=known_id(body.other, "customer")), body.by, key, response
+            Merge(customer=str(customer_id), other=known_id(body.other, "customer")), body, key, response
         )
 
     @routes.post("/v1/customers/{customer_id}/unmerge/preview", **PREVIEW)
@@ -100,7 +103,7 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
         customer_id: CustomerId, body: UnmergeBody, response: Response, key: IdempotencyKey = None
     ) -> DecidedAnswer:
         """A merge was wrong: every event finds its owner again, and only a person may join the two anew."""
-        return give(_unmerge(str(customer_id), body), body.by, key, response)
+        return give(_unmerge(str(customer_id), body), body, key, response)
 
     @routes.post("/v1/customers/{customer_id}/split/preview", **PREVIEW)
     def preview_split(customer_id: CustomerId, body: SplitBody) -> ConsequencesAnswer:
@@ -112,7 +115,7 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
         customer_id: CustomerId, body: SplitBody, response: Response, key: IdempotencyKey = None
     ) -> DecidedAnswer:
         """These identifiers are another person's: a new customer has them, and all that they showed."""
-        return give(split_of(str(customer_id), body, key), body.by, key, response)
+        return give(split_of(str(customer_id), body, key), body, key, response)
 
     @routes.post("/v1/customers/{customer_id}/assign", **DECISION)
     def assign(
@@ -120,7 +123,7 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
     ) -> DecidedAnswer:
         """An event, or a stream with all its events, is this customer's."""
         command = Assign(customer=str(customer_id), event_or_stream=body.event_or_stream)
-        return give(command, body.by, key, response)
+        return give(command, body, key, response)
 
     @routes.post("/v1/customers/{customer_id}/block/preview", **PREVIEW)
     def preview_block(customer_id: CustomerId, body: BlockBody) -> ConsequencesAnswer:
@@ -132,7 +135,7 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
         customer_id: CustomerId, body: BlockBody, response: Response, key: IdempotencyKey = None
     ) -> DecidedAnswer:
         """An identifier no longer says who somebody is; whatever it alone held together is parted."""
-        return give(block_of(str(customer_id), body), body.by, key, response)
+        return give(block_of(str(customer_id), body), body, key, response)
 
     @routes.post("/v1/customers/{customer_id}/decline", **DECISION)
     def decline(
@@ -140,7 +143,7 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
     ) -> DecidedAnswer:
         """These two are two people: they are neither joined nor proposed again."""
         command = Decline(customer=str(customer_id), other=known_id(body.other, "customer"), why=body.why)
-        return give(command, body.by, key, response)
+        return give(command, body, key, response)
 
     @routes.get("/v1/identity/work", response_model=WorkAnswer, responses=described())
     def read_work() -> WorkAnswer:

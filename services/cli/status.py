@@ -1,5 +1,6 @@
 """status: what runs, how far each reader is, what is held; and whether anything of it is not well."""
 
+import os
 from collections.abc import Iterator
 
 import typer
@@ -17,6 +18,7 @@ from services.cli import running
 from services.cli.held import counted, printable
 from services.cli.processes import Seen, seen, wrong_with
 from services.cli.running import console
+from services.gateway.connectors.settings import examine
 
 NAMES = {PROJECTOR: "views"}
 """What a reader fills says more to people than its own name."""
@@ -29,7 +31,7 @@ def status() -> None:
     event that lies aside is one: a reader could not take it.
     """
     settings = running.settings()
-    wrong = [*_processes(settings), *_work(settings)]
+    wrong = [*_processes(settings), *_work(settings), *_connectors(settings)]
     if wrong:
         for sentence in wrong:
             console.print(f"Not well: {sentence}", style="red", markup=False, soft_wrap=True)
@@ -101,6 +103,12 @@ def _fill(table: Table, workspace: Workspace) -> list[str]:
         f"{counted(n, 'event')} set aside by {reader}: `touchstone quarantine` says why, `touchstone replay` gives back"
         for reader, n in aside.items()
     )]  # fmt: skip
+
+
+def _connectors(settings: Settings) -> list[str]:
+    """What keeps another system from being heard here: its calls are answered 503 until it is mended."""
+    wrong = examine(settings.connectors, os.environ, region=settings.region).problems
+    return [f"a connector is not set up: {one}" for one in wrong]
 
 
 def _others(found: Behind, settings: Settings) -> Iterator[tuple[str, str]]:

@@ -83,6 +83,12 @@ def test_what_is_not_well_is_told_with_status_1_until_it_is_well_again(machine):
     policies.send_signal(signal.SIGSTOP)
     code, said = machine.touchstone("status")
     assert (code, "policies is stopped (SIGSTOP)" in said) == (1, True), said
+    connectors = machine.var / "connectors.toml"
+    connectors.write_text('[[connector]]\nname = "calls"\nkind = "no such"\n')
+    machine.env["TOUCHSTONE_CONNECTORS"] = str(connectors)
+    code, said = machine.touchstone("status")
+    assert (code, "a connector is not set up" in said, str(connectors) in said) == (1, True, True), said
+    del machine.env["TOUCHSTONE_CONNECTORS"]
     policies.send_signal(signal.SIGCONT)
     machine.process("services.workers", "sweep").kill()
     machine.comes(lambda code, said: code == 0 and re.search(r"sweep +ready .* 1 time\b", said))

@@ -227,6 +227,7 @@ def test_nobody_living_is_joined_with_or_given_to_whoever_was_forgotten(workspac
     for who, what, body in (
         (bob, "merge", {"other": her}), (her, "merge", {"other": bob}), (her, "split", taken),
         (her, "assign", {"event_or_stream": entry["event_id"]}), (bob, "assign", {"event_or_stream": "contact-chat-1"}),
+        (her, "decline", {"other": bob, "why": "x"}), (bob, "decline", {"other": her, "why": "x"}),
         (her, "block", {"identifier": taken["identifiers"][0], "why": "x"}),
     ):  # fmt: skip
         refused = api.post(f"/v1/customers/{who}/{what}", json=body)

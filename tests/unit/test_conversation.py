@@ -33,7 +33,7 @@ def part(event, seconds):
 
 
 def call(**more):
-    return part(ContactStarted(contact_id="c", channel="voice", direction="inbound", **more), 0)
+    return part(ContactStarted(contact_id="c", channel="voice", **{"direction": "inbound"} | more), 0)
 
 
 def queued(seconds, queue="billing"):
@@ -230,8 +230,19 @@ def test_who_hangs_up_while_an_agents_phone_rings_after_a_program_was_not_talked
     contact = told(call(), answered(2, agent=None, bot=True), rings(10), stops(31), ended(31))
     bot, agent = contact.legs
     assert (bot.bot, bot.talk, bot.ended) == (True, 8, "transferred")
-    assert (agent.ring, agent.talk, agent.ended) == (21, 0, "abandoned")
+    assert (agent.ring, agent.wait, agent.talk, agent.ended) == (21, 21, 0, "abandoned")
     assert not contact.answered
+
+
+def test_a_call_that_ends_before_a_person_answered_was_abandoned_whoever_says_nothing_of_it():
+    bot = answered(2, agent=None, bot=True)
+    assert told(call(), bot, rings(10), stops(31), ended(31)).outcome == "abandoned"
+    assert told(call(), queued(5), ended(40)).outcome == "abandoned"
+    assert told(call(), queued(5), ended(40, outcome="callback")).outcome == "callback"
+    assert told(call(), queued(5)).outcome == "unknown"  # it waits still
+    assert told(call(), bot, ended(31)).outcome == "unknown"  # the program may have been all that was wanted
+    assert told(call(), answered(5), queued(20), ended(40)).outcome == "unknown"
+    assert told(call(direction="outbound"), rings(2), ended(31)).outcome == "unknown"
 
 
 def test_a_phone_that_stopped_ringing_rings_no_more():
