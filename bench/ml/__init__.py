@@ -1,0 +1,1 @@
+"""Predictions and lists on real data, each figure beside its reference."""
