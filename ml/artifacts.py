@@ -21,18 +21,16 @@ import skops.io
 from msgspec import Struct
 
 from events.prediction import ModelRegistered
-from ml.dataset import Dataset
-from ml.features import BY_NAME, NAMES, definition_hash
-from ml.model import CANDIDATES, ChurnModel
-from ml.timeline import Histories
+from ml.dataset import Dataset, Progress
+from ml.features.catalogue import definition_hash
+from ml.histories import Histories
+from ml.kit import OURS, Kit
+from ml.model import ChurnModel
 from ml.training import ChurnSpec, Judgement, Trained, fit, prepare
 
 MODEL, CARD = "model.skops", "card.json"
 LARGEST_PACKED, LARGEST_UNPACKED = 50_000_000, 500_000_000
 """Bytes of a model file, as it lies there and as it says it unpacks."""
-
-ALLOWED = frozenset({"numpy.dtype", "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"})
-"""Types a model file may hold beyond those that skops itself trusts."""
 
 LIBRARIES = ("numpy", "scikit-learn", "skops")
 BINDING = "scikit-learn"
@@ -81,6 +79,7 @@ class Card(Struct, frozen=True, kw_only=True):
     rows: int
     features: tuple[FeatureNote, ...]
     definition_hash: str
+    own_digest: str
     dataset_digest: str
     code: str
     libraries: dict[str, str]
@@ -116,35 +115,45 @@ class Artifact:
         )
 
 
-def training_key(spec: ChurnSpec, dataset: Dataset, code: str) -> str:
-    """SHA-256 of all that decides what is trained: specification, features, rows, our code, libraries."""
-    made_of = [spec, definition_hash(), dataset.digest(), code, _libraries()]
+def training_key(spec: ChurnSpec, dataset: Dataset, code: str, kit: Kit = OURS) -> str:
+    """SHA-256 of all that decides what is trained: specification, features, rows, our code and hers, libraries."""
+    made_of = [spec, definition_hash(), dataset.digest(), code, kit.digest, _libraries()]
     return hashlib.sha256(msgspec.json.encode(made_of)).hexdigest()
 
 
-def train_once(histories: Histories, spec: ChurnSpec, folder: Path, *, code: str) -> Artifact:
+def train_once(
+    histories: Histories,
+    spec: ChurnSpec,
+    folder: Path,
+    *,
+    code: str,
+    kit: Kit = OURS,
+    progress: Progress | None = None,
+) -> Artifact:
     """The artifact of this training: the one that is there, else a new one.
 
     Raises as `ml.training.prepare` and `load` do.
     """
-    dataset = prepare(histories, spec)
-    found = find(folder, training_key(spec, dataset, code))
-    return found or save(folder, fit(dataset, spec), code=code)
+    dataset = prepare(histories, spec, kit, progress)
+    found = find(folder, training_key(spec, dataset, code, kit), kit)
+    return found or save(folder, fit(dataset, spec, kit), code=code, kit=kit)
 
 
-def save(folder: Path, trained: Trained, *, code: str) -> Artifact:
+def save(folder: Path, trained: Trained, *, code: str, kit: Kit = OURS) -> Artifact:
     """Write a champion under its id and load it again; one that is there already stays as it is.
 
     `code` is the revision of the program that trained. Raises ArtifactRefused as `load` does.
     """
-    key = training_key(trained.spec, trained.dataset, code)
+    key = training_key(trained.spec, trained.dataset, code, kit)
     target = folder / _id(key)
     if not target.exists():
         packed = skops.io.dumps(_contents(trained.model))
         folder.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=".making-", dir=folder))
         (made / MODEL).write_bytes(packed)
-        (made / CARD).write_bytes(msgspec.json.format(msgspec.json.encode(_card(trained, key, code, packed))))
+        (made / CARD).write_bytes(
+            msgspec.json.format(msgspec.json.encode(_card(trained, key, code, packed, kit)))
+        )
         made.chmod(0o755)
         try:
             os.rename(made, target)
@@ -152,19 +161,20 @@ def save(folder: Path, trained: Trained, *, code: str) -> Artifact:
             shutil.rmtree(made)
             if not target.exists():
                 raise
-    return load(target)
+    return load(target, kit=kit)
 
 
-def find(folder: Path, key: str) -> Artifact | None:
+def find(folder: Path, key: str, kit: Kit = OURS) -> Artifact | None:
     """The artifact of this training, or None. Raises ArtifactRefused where it is there and not sound."""
     target = folder / _id(key)
-    return load(target) if target.exists() else None
+    return load(target, kit=kit) if target.exists() else None
 
 
-def load(path: Path, *, sha256: str | None = None) -> Artifact:
+def load(path: Path, *, sha256: str | None = None, kit: Kit = OURS) -> Artifact:
     """Read an artifact and prove it: size, hash, libraries, features, types, then its own sample rows.
 
-    `sha256`, where it is known from the registration, is that of the card. Raises ArtifactRefused.
+    `sha256`, where it is known from the registration, is that of the card; `kit` is what it is to be used with.
+    Raises ArtifactRefused.
     """
     try:
         written = (path / CARD).read_bytes()
@@ -181,12 +191,13 @@ def load(path: Path, *, sha256: str | None = None) -> Artifact:
         "artifact.version_mismatch", BINDING, version(BINDING), card.libraries.get(BINDING, "unknown")
     )
     _assert_same("artifact.features_changed", "the definitions", definition_hash(), card.definition_hash)
-    model = _unpack(packed)
-    _assert_reproduces(model, card.sample)
+    _assert_same("artifact.features_changed", "the files of one's own", kit.digest, card.own_digest)
+    model = _unpack(packed, kit)
+    _assert_reproduces(model, card.sample, kit.names)
     return Artifact(card=card, model=model, sha256=card_hash, path=path)
 
 
-def _unpack(packed: bytes) -> ChurnModel:
+def _unpack(packed: bytes, kit: Kit) -> ChurnModel:
     try:
         with zipfile.ZipFile(BytesIO(packed)) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
@@ -195,26 +206,26 @@ def _unpack(packed: bytes) -> ChurnModel:
                 "artifact.too_large", f"unpacks to {size} bytes, at most {LARGEST_UNPACKED}"
             )
         unknown = set(skops.io.get_untrusted_types(data=packed))
-        if unknown - ALLOWED:
-            raise ArtifactRefused("artifact.untrusted_type", ", ".join(sorted(unknown - ALLOWED)))
+        if unknown - kit.types:
+            raise ArtifactRefused("artifact.untrusted_type", ", ".join(sorted(unknown - kit.types)))
         contents = skops.io.loads(packed, trusted=sorted(unknown))
         model = ChurnModel(**contents | {"columns": tuple(contents["columns"])})
     except ArtifactRefused:
         raise
     except Exception as error:  # whatever a broken file makes its reader raise, it is a broken file
         raise ArtifactRefused("artifact.unreadable", f"{type(error).__name__}: {error}") from error
-    if model.kind not in CANDIDATES or not set(model.columns) <= set(NAMES):
+    if model.kind not in {one.name for one in kit.candidates} or not set(model.columns) <= set(kit.names):
         raise ArtifactRefused("artifact.unreadable", f"no such model: {model.kind} on {model.columns}")
     return model
 
 
-def _assert_reproduces(model: ChurnModel, sample: Sequence[SampleRow]) -> None:
+def _assert_reproduces(model: ChurnModel, sample: Sequence[SampleRow], names: Sequence[str]) -> None:
     if not sample:
         raise ArtifactRefused("artifact.scores_differ", "no sample rows to prove it by")
     rows = np.array([[np.nan if value is None else value for value in row.features] for row in sample])
-    if rows.shape != (len(sample), len(NAMES)):
+    if rows.shape != (len(sample), len(names)):
         raise ArtifactRefused("artifact.scores_differ", "the sample rows have other features")
-    apart = float(np.abs(model.log_odds(rows) - [row.log_odds for row in sample]).max())
+    apart = float(np.abs(model.log_odds(rows, names) - [row.log_odds for row in sample]).max())
     if not apart <= TOLERANCE:
         raise ArtifactRefused("artifact.scores_differ", f"sample rows are off by up to {apart:g} in log odds")
 
@@ -226,23 +237,24 @@ def _assert_same(code: str, what: str, found: str, expected: str) -> None:
 
 def _contents(model: ChurnModel) -> dict[str, object]:
     return {
-        "kind": model.kind, "columns": list(model.columns), "estimator": model.estimator,
+        "kind": model.kind, "columns": list(model.columns), "skewed": model.skewed, "estimator": model.estimator,
         "slope": model.slope, "intercept": model.intercept, "lowest": model.lowest,
         "highest": model.highest, "reference": model.reference,
     }  # fmt: skip
 
 
-def _card(trained: Trained, key: str, code: str, packed: bytes) -> Card:
+def _card(trained: Trained, key: str, code: str, packed: bytes, kit: Kit) -> Card:
     dataset = trained.dataset
-    notes = (BY_NAME[name] for name in trained.model.columns)
+    by_name = {one.name: one for one in kit.questions}
+    notes = (by_name[name] for name in trained.model.columns)
     return Card(
         id=_id(key), key=key, spec=trained.spec, judgement=trained.judgement,
-        customers=len(set(dataset.customers)), rows=len(dataset),
+        customers=len(set(dataset.customers.tolist())), rows=len(dataset),
         features=tuple(
             FeatureNote(name=f.name, meaning=f.meaning, unit=f.unit, sources=f.sources) for f in notes
         ),
-        definition_hash=definition_hash(), dataset_digest=dataset.digest(), code=code, libraries=_libraries(),
-        model_sha256=hashlib.sha256(packed).hexdigest(), sample=_sample(trained),
+        definition_hash=definition_hash(), own_digest=kit.digest, dataset_digest=dataset.digest(), code=code,
+        libraries=_libraries(), model_sha256=hashlib.sha256(packed).hexdigest(), sample=_sample(trained),
     )  # fmt: skip
 
 
@@ -254,7 +266,7 @@ def _sample(trained: Trained) -> tuple[SampleRow, ...]:
         SampleRow(
             features=tuple(None if np.isnan(value) else float(value) for value in row), log_odds=float(told)
         )
-        for row, told in zip(drawn, trained.model.log_odds(drawn), strict=True)
+        for row, told in zip(drawn, trained.model.log_odds(drawn, trained.dataset.names), strict=True)
     )
 
 

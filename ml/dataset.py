@@ -1,45 +1,43 @@
 """Rows for training and judging: one per customer and cut, in an order that no customer id decides.
 
-Customer ids are random per installation. Rows are therefore ordered by what they say, so that the same
-events give the same rows, the same digest and the same model anywhere.
+Customer ids are random per installation. Rows are therefore ordered by what they say, so that the same events give the
+same rows, the same digest and the same model anywhere.
 """
 
 import hashlib
-import random
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
 
-from ml.features import NAMES, Features, features, values
-from ml.labels import LABELS, LabelKind
-from ml.timeline import Histories, Timeline, absorbed, person, told
-from models.domain.history import effective
+from ml.cut import Cut
+from ml.definition import Feature
+from ml.features.catalogue import FEATURES, ask
+from ml.histories import Histories
+from ml.labels import LABELS, Label, left
 
-Rows = list[tuple[str, int, bool, bytes]]
-"""One customer's: cut, whether they left, whether they are of the headline population, the features."""
-
-
-class LeakFound(Exception):
-    """A training row holds what could not have been known at its cut."""
+Progress = Callable[[int], None]
+SILENCE = "days_since_activity"
 
 
 @dataclass(frozen=True)
 class Dataset:
     """Rows of (customer, cut): features at the cut, label after it.
 
-    `features` has one column per name in `ml.features.NAMES`, NaN for None. `labels` is 1 for a customer
-    who left. `active` marks the headline population. `persons` numbers the customers as they are known
-    now, so that all rows of one can be kept together.
+    `features` has one column per name in `names`, NaN for None. `labels` is 1 for a customer who left. `active` marks
+    the headline population, `treated` those whom we tried to keep in the label's window. `persons` numbers the
+    customers as they are known now, so that all rows of one can be kept together.
     """
 
-    customers: tuple[str, ...]
-    cuts: tuple[datetime, ...]
+    names: tuple[str, ...]
+    customers: np.ndarray
+    cuts: np.ndarray
     features: np.ndarray
     labels: np.ndarray
     active: np.ndarray
+    treated: np.ndarray
     persons: np.ndarray
 
     def __len__(self) -> int:
@@ -47,91 +45,119 @@ class Dataset:
 
     def at(self, cuts: Sequence[datetime]) -> "Dataset":
         """The rows of these cuts."""
-        wanted = set(cuts)
-        return self.where(np.fromiter((cut in wanted for cut in self.cuts), dtype=bool, count=len(self)))
+        return self.where(np.isin(self.cuts, _stamps(cuts)))
 
     def where(self, mask: np.ndarray) -> "Dataset":
         """The rows where `mask` is true."""
-        index = np.flatnonzero(mask)
-        return Dataset(
-            customers=tuple(self.customers[i] for i in index),
-            cuts=tuple(self.cuts[i] for i in index),
-            features=self.features[index],
-            labels=self.labels[index],
-            active=self.active[index],
-            persons=self.persons[index],
-        )
+        rows = np.flatnonzero(mask)
+        own = {name: getattr(self, name)[rows] for name in self.__dataclass_fields__ if name != "names"}
+        return replace(self, **own)
 
     def column(self, name: str) -> np.ndarray:
         """The values of one feature."""
-        return self.features[:, NAMES.index(name)]
+        return self.features[:, self.names.index(name)]
 
     def frame(self) -> pl.DataFrame:
-        """The rows as a polars frame: customer, cut, active, left, then one column per feature."""
-        return pl.DataFrame(
-            {"customer": self.customers, "cut": self.cuts, "active": self.active, "left": self.labels == 1}
-            | {name: self.features[:, i] for i, name in enumerate(NAMES)}
-        ).with_columns(pl.col(NAMES).fill_nan(None))
+        """The rows as a polars frame: customer, cut, active, treated, left, then one column per feature."""
+        told = {"customer": self.customers.astype(str), "cut": self.cuts, "active": self.active,
+                "treated": self.treated, "left": self.labels == 1}  # fmt: skip
+        columns = {name: self.features[:, i] for i, name in enumerate(self.names)}
+        return pl.DataFrame(told | columns).with_columns(
+            pl.col("cut").dt.replace_time_zone("UTC"), pl.col(self.names).fill_nan(None)
+        )
 
     def digest(self) -> str:
         """SHA-256 of what the rows say, the same whatever the customers are called."""
-        hashed = hashlib.sha256("\n".join(NAMES).encode())
-        hashed.update("\n".join(_iso(cut) for cut in self.cuts).encode())
-        for array in (self.features, self.labels, self.active, self.persons):
+        hashed = hashlib.sha256("\n".join(self.names).encode())
+        for array in (self.cuts, self.features, self.labels, self.active, self.treated, self.persons):
             hashed.update(np.ascontiguousarray(array).tobytes())
         return hashed.hexdigest()
 
 
 def build(
-    histories: Histories,
-    cuts: Sequence[datetime],
-    *,
-    label: LabelKind,
-    horizon_days: int,
-    population_days: int,
-    data_end: datetime,
-) -> Dataset:
+    histories: Histories, cuts: Sequence[datetime], *, label: str | Label, horizon_days: int, population_days: int,
+    data_end: datetime, questions: Sequence[Feature] = FEATURES, progress: Progress | None = None,
+) -> Dataset:  # fmt: skip
     """All customers the label concerns, at every cut, as known before `data_end` (exclusive).
 
-    Features, and who is a customer of its own, go by the corrections and merges known before the cut,
-    labels by those known before `data_end`: two who turned out to be one share their label.
-    Active are those with a purchase or use within `population_days` before the cut; for the label
-    "holding_ended" everyone who holds something is.
+    Features, and who is a customer of its own, go by the corrections and merges known before the cut, labels by those
+    known before `data_end`: two who turned out to be one share their label. Active are those with a purchase or use
+    within `population_days` before the cut; for a label about `everyone` all whom it concerns. Only one part of the
+    histories is in memory at a time; `progress` hears of each, with the number of its facts.
     """
-    people: list[tuple[Rows, str, list[datetime]]] = []
-    for customer, history in histories.items():
-        line, settled, until = Timeline(history), told(history, data_end), absorbed(customer, history)
-        rows: Rows = []
-        at: list[datetime] = []
-        for cut in sorted(cuts):
-            if until is not None and until < cut:
-                break
-            left = LABELS[label](settled, cut, horizon_days, data_end)
-            if left is None:
-                continue
-            row = values(line, cut)
-            silence = row["days_since_activity"]
-            active = label == "holding_ended" or (silence is not None and silence <= population_days)
-            rows.append((_iso(cut), int(left), active, vector(row).tobytes()))
-            at.append(cut)
-        if rows:
-            people.append((rows, customer, at))
-    who = {customer: person(customer, histories[customer]) for _, customer, _ in people}
-    together: dict[str, list[Rows]] = {}
-    for rows, customer, _ in people:
-        together.setdefault(who[customer], []).append(rows)
-    # of equal rows first the one whose other self says less; by id only those that nothing tells apart
-    people.sort(key=lambda one: (one[0], sorted(together[who[one[1]]]), one[1]))
-    flat = [(row, customer, cut) for rows, customer, at in people for row, cut in zip(rows, at, strict=True)]
-    lengths = [len(rows) for rows, _, _ in people]
-    return Dataset(
-        customers=tuple(customer for _, customer, _ in flat),
-        cuts=tuple(cut for _, _, cut in flat),
-        features=np.frombuffer(b"".join(row[3] for row, _, _ in flat)).reshape(len(flat), len(NAMES)),
-        labels=np.array([row[1] for row, _, _ in flat], dtype=np.int8),
-        active=np.array([row[2] for row, _, _ in flat], dtype=bool),
-        persons=np.repeat(_numbers(who[customer] for _, customer, _ in people), lengths),
+    asked = LABELS[label] if isinstance(label, str) else label
+    rows: list[pl.DataFrame] = []
+    for facts in histories.read():
+        for at in sorted(cuts):
+            rows.append(_rows(facts, at, histories, asked, timedelta(days=horizon_days), population_days, data_end,
+                              questions))  # fmt: skip
+        if progress:
+            progress(len(facts))
+    return _in_order(
+        pl.concat(rows) if rows else _none(questions), histories, tuple(one.name for one in questions)
     )
+
+
+def _rows(
+    facts: pl.DataFrame, at: datetime, histories: Histories, label: Label, horizon: timedelta, population_days: int,
+    data_end: datetime, questions: Sequence[Feature],
+) -> pl.DataFrame:  # fmt: skip
+    cut = Cut(facts, at)
+    gone = [one for one, since in histories.absorbed.items() if since < at]
+    found = left(label, facts, cut, at + horizon, data_end).filter(~pl.col("customer").is_in(gone))
+    answers = ask(cut, questions)
+    told = found.join(answers, on="customer", how="left", maintain_order="left")
+    if SILENCE in answers.columns and not label.everyone:
+        active = pl.col(SILENCE).fill_null(float("inf")) <= population_days
+    else:
+        active = pl.lit(True)
+    stamp = pl.lit(at.astimezone(UTC)).cast(pl.Datetime("us", "UTC"))
+    return told.select(
+        "customer", "left", "treated", *(one.name for one in questions), cut=stamp, active=active
+    )
+
+
+def _none(questions: Sequence[Feature]) -> pl.DataFrame:
+    return pl.DataFrame(
+        schema={"customer": pl.String, "left": pl.Boolean, "treated": pl.Boolean}
+        | {one.name: pl.Float64 for one in questions}
+        | {"cut": pl.Datetime("us", "UTC"), "active": pl.Boolean}
+    )
+
+
+def _in_order(rows: pl.DataFrame, histories: Histories, names: tuple[str, ...]) -> Dataset:
+    """Rows of one customer together, customers by what their rows say.
+
+    Of customers who say the same, first the one whose other self says less; by id only those that nothing tells apart.
+    """
+    rows = rows.sort("customer", "cut")
+    features = np.ascontiguousarray(rows.select(names).fill_null(float("nan")).to_numpy()) if len(rows) else (
+        np.zeros((0, len(names))))  # fmt: skip
+    customers = rows["customer"].to_numpy().astype(object)
+    cuts = rows["cut"].dt.replace_time_zone(None).to_numpy()
+    labels = rows["left"].to_numpy().astype(np.int8)
+    active, treated = rows["active"].to_numpy().astype(bool), rows["treated"].to_numpy().astype(bool)
+    starts = np.flatnonzero(np.concatenate([[True], customers[1:] != customers[:-1]])[: len(rows)]).tolist()
+    ends = [*starts[1:], len(rows)] if starts else []
+    said = {
+        customers[a]: hashlib.sha256(b"".join(
+            np.ascontiguousarray(one[a:b]).tobytes() for one in (cuts, features, labels, active, treated)
+        )).digest()
+        for a, b in zip(starts, ends, strict=True)
+    }  # fmt: skip
+    person = histories.persons(said)
+    together: dict[str, list[bytes]] = {}
+    for one, digest in said.items():
+        together.setdefault(person[one], []).append(digest)
+    places = {customers[a]: np.arange(a, b) for a, b in zip(starts, ends, strict=True)}
+    ordered = sorted(said, key=lambda one: (said[one], sorted(together[person[one]]), one))
+    index = np.concatenate([places[one] for one in ordered]) if ordered else np.zeros(0, dtype=int)
+    numbers = _numbers(person[one] for one in ordered)
+    persons = np.repeat(numbers, [len(places[one]) for one in ordered]) if ordered else np.zeros(0, dtype=int)
+    return Dataset(
+        names=names, customers=customers[index], cuts=cuts[index], features=features[index], labels=labels[index],
+        active=active[index], treated=treated[index], persons=persons,
+    )  # fmt: skip
 
 
 def _numbers(names: Iterable[str]) -> list[int]:
@@ -140,26 +166,5 @@ def _numbers(names: Iterable[str]) -> list[int]:
     return [found.setdefault(name, len(found)) for name in names]
 
 
-def vector(row: Features) -> np.ndarray:
-    """A row's values in the order of `NAMES`, NaN for None."""
-    return np.array([np.nan if (value := row[name]) is None else value for name in NAMES], dtype=np.float64)
-
-
-def assert_no_leak(histories: Histories, dataset: Dataset, *, seed: int, sample: int = 200) -> None:
-    """Compute a sample of rows anew from histories with everything at or after the cut taken away.
-
-    Raises LeakFound when a row says anything else: then a feature knew the future.
-    """
-    drawn = random.Random(seed).sample(range(len(dataset)), min(sample, len(dataset)))  # noqa: S311
-    for index in drawn:
-        customer, cut = dataset.customers[index], dataset.cuts[index]
-        known = effective(e for e in histories[customer] if e.known_at < cut)
-        past = [e for e in known if e.occurred_at < cut]
-        honest, found = vector(features(past, cut)), dataset.features[index]
-        for name, was, is_now in zip(NAMES, honest, found, strict=True):
-            if was != is_now and not (np.isnan(was) and np.isnan(is_now)):
-                raise LeakFound(f"{name} at {_iso(cut)} is {is_now}, but only {was} could be known")
-
-
-def _iso(cut: datetime) -> str:
-    return cut.astimezone(UTC).isoformat()
+def _stamps(cuts: Iterable[datetime]) -> np.ndarray:
+    return np.array([np.datetime64(cut.astimezone(UTC).replace(tzinfo=None), "us") for cut in cuts])

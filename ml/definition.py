@@ -5,26 +5,35 @@ import hashlib
 import inspect
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Literal
 
-from ml.timeline import Known
+import polars as pl
+
+from ml.cut import Over
 
 Unit = Literal[
-    "days", "purchases", "uses", "returns", "contacts", "requests", "money", "times", "share", "rate"
-]
-Family = Literal["recency", "frequency", "tenure", "money", "rhythm", "returns", "contact", "leaving"]
+    "days", "purchases", "uses", "returns", "contacts", "requests", "offers", "answers", "holdings", "cases", "bills",
+    "money", "times", "share", "rate", "seconds", "points",
+]  # fmt: skip
+Family = Literal[
+    "recency", "frequency", "tenure", "money", "rhythm", "returns", "contact", "waiting", "leaving", "complaint",
+    "satisfaction", "use", "bill", "holding", "offer",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Feature:
     """One question asked of a customer's past.
 
-    `says` words its value in a reason, with the value and its unit in place of {}; `unknown` words its
-    absence. `skewed` values (counts, money, days) enter linear models as log(1 + value). `sources` are
-    the wire names of the events it is made of.
+    `ask` is the answer for one customer: an aggregate over that customer's rows of the table `over` (`ml.cut`), which
+    has nothing of the cut or later. `empty` is the answer for who has no row in it: 0 for a count, None where the
+    question has no answer (no gap with a single purchase). What is asked for may be counted in parts, of which `per`
+    are one unit (money in ten-thousandths: 10,000). `says` words a value in a reason, with the value and its
+    unit in place of {}; `unknown` words its absence. `skewed` values (counts, money, days) enter linear models as
+    log(1 + value). `sources` are the wire names of the events it is made of.
     """
 
     name: str
@@ -32,9 +41,12 @@ class Feature:
     meaning: str
     unit: Unit
     sources: tuple[str, ...]
-    compute: Callable[[Known], float | None]
+    over: Over
+    ask: pl.Expr
     says: str
     unknown: str = ""
+    empty: float | None = None
+    per: float = 1.0
     skewed: bool = True
 
     def phrase(self, value: float | None) -> str:
@@ -52,15 +64,19 @@ def _quantity(value: float, unit: Unit) -> str:
             return f"{value:.1f} times"
         case "share":
             return f"{100 * value:.0f} %"
-        case "rate":
+        case "rate" | "points":
             return f"{value:.1f}"
+        case "seconds":
+            return f"{value:.0f} s"
     whole = math.floor(value)
     return f"{whole} {unit.removesuffix('s')}" if whole == 1 else f"{whole} {unit}"
 
 
 def hash_of(features: Iterable[Feature], code: Iterable[ModuleType]) -> str:
     """SHA-256 of what features mean and how modules compute them; comments, docstrings, layout left out."""
-    described = [(f.name, f.family, f.unit, f.sources, f.skewed) for f in features]
+    described = [
+        (f.name, f.family, f.unit, f.sources, f.over, f.empty, f.per, f.skewed, str(f.ask)) for f in features
+    ]
     return hashlib.sha256(
         json.dumps([described, [_meaning_of(module) for module in code]]).encode()
     ).hexdigest()

@@ -5,12 +5,14 @@ weights mean little. A family is therefore one reason: its push is what the log 
 the whole family were as usual, and it is told by the one feature in it that pushes most.
 """
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from msgspec import Struct
 
 from events.prediction import ScoreReason
-from ml.definition import Family
-from ml.features import BY_NAME
+from ml.definition import Family, Feature
+from ml.features.catalogue import FEATURES
 from ml.model import ChurnModel
 
 LEAST = 0.02
@@ -25,15 +27,14 @@ class Pushes(Struct, frozen=True):
     beyond_usual: np.ndarray
 
 
-def pushes(model: ChurnModel, features: np.ndarray) -> Pushes:
-    """What pushes each row's log odds away from the usual customer's.
+def pushes(model: ChurnModel, selected: np.ndarray, questions: Sequence[Feature] = FEATURES) -> Pushes:
+    """What pushes each row's log odds away from the usual customer's; rows with only the model's columns.
 
     Exact for the linear models, where it is weight x (value - training mean). For the boosting a family,
     and a column, is replaced by the training medians and the model asked again.
     """
-    selected = model.select(features)
-    members = list(_families(model).values())
-    if model.kind == "boosting":
+    members = list(_families(model, questions).values())
+    if not _is_linear(model):
         own = model.log_odds_of(selected)
         usual = float(model.log_odds_of(model.reference.reshape(1, -1))[0])
         by_column = _replaced(model, selected, own, [[i] for i in range(len(model.columns))])
@@ -44,25 +45,29 @@ def pushes(model: ChurnModel, features: np.ndarray) -> Pushes:
     return Pushes(by_family, by_column, by_column.sum(axis=1))
 
 
-def reasons(model: ChurnModel, features: np.ndarray, most: int = 3) -> list[tuple[ScoreReason, ...]]:
-    """For each row up to `most` reasons, strongest first.
+def reasons(
+    model: ChurnModel, selected: np.ndarray, questions: Sequence[Feature] = FEATURES, most: int = 3
+) -> list[tuple[ScoreReason, ...]]:
+    """For each row, of only the model's columns, up to `most` reasons, strongest first.
 
     Only those that push the way the score lies from the usual customer's: why likely, or why unlikely.
     `contribution` is in log odds of leaving, positive towards it.
     """
-    found = pushes(model, features)
+    found = pushes(model, selected, questions)
     way = np.where(found.beyond_usual >= 0, 1.0, -1.0)
     towards, columns = found.by_family * way[:, None], found.by_column * way[:, None]
     strongest = np.argsort(-towards, axis=1, kind="stable")[:, :most]
-    selected = model.select(features)
-    members = list(_families(model).values())
+    members = list(_families(model, questions).values())
+    by_name = {one.name: one for one in questions}
     return [
         tuple(
-            _reason(model, selected[row], _strongest(columns[row], members[f]), found.by_family[row, f])
+            _reason(
+                model, by_name, selected[row], _strongest(columns[row], members[f]), found.by_family[row, f]
+            )
             for f in strongest[row]
             if towards[row, f] >= LEAST
         )
-        for row in range(len(features))
+        for row in range(len(selected))
     ]
 
 
@@ -70,17 +75,26 @@ def _strongest(towards: np.ndarray, members: list[int]) -> int:
     return max(members, key=lambda column: towards[column])
 
 
-def _reason(model: ChurnModel, row: np.ndarray, column: int, push: float) -> ScoreReason:
+def _reason(
+    model: ChurnModel, by_name: Mapping[str, Feature], row: np.ndarray, column: int, push: float
+) -> ScoreReason:
     name = model.columns[column]
-    says = BY_NAME[name].phrase(float(row[column]))
-    return ScoreReason(feature=name, says=says, contribution=round(float(push), 4))
+    return ScoreReason(
+        feature=name, says=by_name[name].phrase(float(row[column])), contribution=round(float(push), 4)
+    )
 
 
-def _families(model: ChurnModel) -> dict[Family, list[int]]:
+def _is_linear(model: ChurnModel) -> bool:
+    steps = getattr(model.estimator, "named_steps", {})
+    return list(steps) == ["fill", "scale", "weigh"] and hasattr(steps["weigh"], "coef_")
+
+
+def _families(model: ChurnModel, questions: Sequence[Feature]) -> dict[Family, list[int]]:
     """The columns of each family the model looks at."""
+    of = {one.name: one.family for one in questions}
     families: dict[Family, list[int]] = {}
     for column, name in enumerate(model.columns):
-        families.setdefault(BY_NAME[name].family, []).append(column)
+        families.setdefault(of[name], []).append(column)
     return families
 
 

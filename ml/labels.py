@@ -1,89 +1,111 @@
-"""What the model foretells: did the customer leave in [as_of, as_of + horizon)?
+"""What a model foretells: did the customer leave in [cut, cut + horizon)?
 
-An event exactly at `as_of` belongs to the label and to no feature. A label looks at what was known
-before `data_end`, so that training again later on the same data says the same; it is None as long as
-its window reaches beyond `data_end`, and for customers the question does not concern.
+An event exactly at the cut belongs to the label and to no feature. A label looks at what was known before `data_end`,
+so that training again later on the same data says the same.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
-from typing import Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
 
-from events.envelope import Envelope
-from events.holding import HoldingEnded, HoldingStarted, PurchaseRecorded, UsageRecorded
+import polars as pl
 
-LabelKind = Literal["no_activity", "holding_ended"]
+from ml.cut import Cut
 
-
-def active_within(history: Iterable[Envelope], as_of: datetime, days: int | None = None) -> bool:
-    """Was a purchase or use in [as_of - days, as_of) known at `as_of`? At any time before, without `days`."""
-    since = as_of - timedelta(days=days) if days is not None else None
-    return any(
-        isinstance(e.event, PurchaseRecorded | UsageRecorded)
-        and e.known_at < as_of
-        and e.occurred_at < as_of
-        and (since is None or e.occurred_at >= since)
-        for e in history
-    )
+TREATING = ("retention", "win_back", "counter_poaching")
+"""Purposes of offers that are made so that somebody stays or comes back."""
 
 
-def holds(history: Sequence[Envelope], as_of: datetime) -> bool:
-    """Did the customer, as known at `as_of`, hold a product then?"""
-    return bool(_open_holdings(history, as_of, known_before=as_of))
+class Ahead:
+    """What came of it: the facts of [cut, end), and how things stood at `end`, as known before `data_end`."""
+
+    def __init__(self, facts: pl.DataFrame, cut: datetime, end: datetime, data_end: datetime) -> None:
+        self._facts, self.cut, self.end, self._data_end = facts, cut, end, data_end
+
+    @cached_property
+    def at_end(self) -> Cut:
+        """The tables of `ml.cut` at the end of the window, by what was known before `data_end`."""
+        return Cut(self._facts, self.end, known=self._data_end)
+
+    @cached_property
+    def events(self) -> pl.DataFrame:
+        """The events of the window, with the columns of `ml.cut`."""
+        return self.at_end.events.filter(pl.col("occurred_at") >= self.cut)
+
+    @cached_property
+    def treated(self) -> pl.DataFrame:
+        """Customers whom we tried to keep, or to win back, within the window: what they did is not theirs alone."""
+        shown = pl.col("is_shown") & pl.col("purpose").is_in(TREATING)
+        tried = (pl.col("is_attempt") | pl.col("is_outreach")) & pl.col("campaign").is_not_null()
+        return self.events.filter(shown | tried | pl.col("is_saved")).select("customer").unique()
 
 
-def no_activity(
-    history: Sequence[Envelope], as_of: datetime, horizon_days: int, data_end: datetime
-) -> bool | None:
-    """True when a customer who once bought or used does neither for `horizon_days` from `as_of` on.
+@dataclass(frozen=True)
+class Label:
+    """A question about the future. Both functions give a frame with the column `customer`.
 
-    None for those without a purchase or use before `as_of`, and while the window is not over.
+    `concerns`: those about whom it says something at a cut. `left`: those who left, out of what came of it.
+    `everyone`: the headline population are all whom it concerns, not only those who were active lately.
     """
-    end = as_of + timedelta(days=horizon_days)
-    if end > data_end or not active_within(history, as_of):
-        return None
-    return not any(
-        isinstance(e.event, PurchaseRecorded | UsageRecorded)
-        and as_of <= e.occurred_at < end
-        and e.known_at < data_end
-        for e in history
+
+    name: str
+    meaning: str
+    concerns: Callable[[Cut], pl.DataFrame]
+    left: Callable[[Cut, Ahead], pl.DataFrame]
+    everyone: bool = False
+
+
+def once_active(cut: Cut) -> pl.DataFrame:
+    """Those who ever bought or used before the cut."""
+    return cut.events.filter(pl.col("is_active")).select("customer").unique()
+
+
+def holders(cut: Cut) -> pl.DataFrame:
+    """Those who hold a product at the cut."""
+    return cut.table("holdings").filter(pl.col("open")).select("customer").unique()
+
+
+def silent(cut: Cut, ahead: Ahead) -> pl.DataFrame:
+    """Those who neither buy nor use anything in the window."""
+    active = ahead.events.filter(pl.col("is_active")).select("customer")
+    return once_active(cut).join(active, on="customer", how="anti")
+
+
+def holds_nothing(cut: Cut, ahead: Ahead) -> pl.DataFrame:
+    """Those who had a holding at the cut and have none at the end. Moving on to another holding is staying."""
+    return holders(cut).join(holders(ahead.at_end), on="customer", how="anti")
+
+
+LABELS: Mapping[str, Label] = {
+    one.name: one
+    for one in (
+        Label("no_activity", "no purchase and no use within the horizon", once_active, silent),
+        Label(
+            "holding_ended",
+            "the last holding ended within the horizon",
+            holders,
+            holds_nothing,
+            everyone=True,
+        ),
     )
-
-
-def holding_ended(
-    history: Sequence[Envelope], as_of: datetime, horizon_days: int, data_end: datetime
-) -> bool | None:
-    """True when a customer with a holding at `as_of` has none left when `horizon_days` are over.
-
-    Moving on to another holding is staying. None for those who held nothing at `as_of`, and while the
-    window is not over.
-    """
-    end = as_of + timedelta(days=horizon_days)
-    if end > data_end or not holds(history, as_of):
-        return None
-    return not _open_holdings(history, end, known_before=data_end)
-
-
-def _open_holdings(history: Sequence[Envelope], at: datetime, known_before: datetime) -> set[str]:
-    held: set[str] = set()
-    for envelope in history:
-        if envelope.occurred_at >= at or envelope.known_at >= known_before:
-            continue
-        match envelope.event:
-            case HoldingStarted(holding_id=holding_id):
-                held.add(holding_id)
-            case HoldingEnded(holding_id=holding_id):
-                held.discard(holding_id)
-    return held
-
-
-LABELS: dict[LabelKind, Callable[[Sequence[Envelope], datetime, int, datetime], bool | None]] = {
-    "no_activity": no_activity,
-    "holding_ended": holding_ended,
 }
 
-CONCERNS: dict[LabelKind, Callable[[Sequence[Envelope], datetime], bool]] = {
-    "no_activity": active_within,
-    "holding_ended": holds,
-}
-"""Whom a label says something about."""
+
+def left(
+    label: Label, facts: pl.DataFrame, cut: Cut, horizon_end: datetime, data_end: datetime
+) -> pl.DataFrame:
+    """Of everybody whom a label concerns: `left` (did they?) and `treated` (did we try to keep them?), by customer.
+
+    Empty as long as the window reaches beyond `data_end`.
+    """
+    concerned = label.concerns(cut).unique()
+    if horizon_end > data_end:
+        concerned = concerned.clear()
+    ahead = Ahead(facts, cut.at, horizon_end, data_end)
+    gone = label.left(cut, ahead).select("customer").unique().with_columns(left=pl.lit(True))
+    tried = ahead.treated.with_columns(treated=pl.lit(True))
+    return (
+        concerned.join(gone, on="customer", how="left").join(tried, on="customer", how="left")
+        .with_columns(pl.col("left", "treated").fill_null(False)).sort("customer")
+    )  # fmt: skip

@@ -6,9 +6,9 @@ are drawn by customer and shuffled, because rows in the order of time or of cust
 fold a world of its own.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -20,13 +20,14 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from ml.dataset import Dataset
-from ml.features import BY_NAME, NAMES
+from ml.definition import Feature
+from ml.features.catalogue import FEATURES
 
-Kind = Literal["recency", "logistic", "boosting"]
-CANDIDATES: tuple[Kind, ...] = ("recency", "logistic", "boosting")
-BASELINE: Kind = "recency"
+BASELINE = "recency"
 
 FOLDS = 5
+SUREST = 1e-6
+"""No probability of a foreign estimator counts as surer than this."""
 ROWS_TO_PENALTY = 20.0
 """The weight of the data against the penalty on the logistic coefficients, whatever the number of rows.
 
@@ -41,11 +42,13 @@ class ChurnModel:
     `columns` are the features it looks at; of each, `lowest` and `highest` are the least and the most seen
     in training, beyond which nothing is extrapolated: a value outside counts as the nearest seen (the
     baseline alone has no bounds: they would spoil its ranking of the long silent). `reference` holds their
-    usual values (training medians), to which a reason compares. Works on any number of rows at once.
+    usual values (training medians), to which a reason compares; `skewed` says which enter a linear model as logs
+    (none for the others). Works on any number of rows at once.
     """
 
-    kind: Kind
+    kind: str
     columns: tuple[str, ...]
+    skewed: np.ndarray
     estimator: Any
     slope: float
     intercept: float
@@ -53,75 +56,45 @@ class ChurnModel:
     highest: np.ndarray
     reference: np.ndarray
 
-    def log_odds(self, features: np.ndarray) -> np.ndarray:
-        """Calibrated log odds for rows with one column per name in `ml.features.NAMES`."""
-        return self.log_odds_of(self.select(features))
+    def log_odds(self, features: np.ndarray, names: Sequence[str]) -> np.ndarray:
+        """Calibrated log odds for rows with one column per name."""
+        return self.log_odds_of(self.select(features, names))
 
     def log_odds_of(self, selected: np.ndarray) -> np.ndarray:
         """Calibrated log odds for rows with only this model's columns."""
         if len(selected) == 0:
             return np.zeros(0)
-        told = np.asarray(self.estimator.decision_function(self.inputs(selected)))
-        return self.slope * told + self.intercept
+        return self.slope * own_log_odds(self.estimator, self.inputs(selected)) + self.intercept
 
     def inputs(self, selected: np.ndarray) -> np.ndarray:
         """This model's columns as its estimator takes them."""
-        return _inputs(self.kind, self.columns, np.clip(selected, self.lowest, self.highest))
+        return logged(np.clip(selected, self.lowest, self.highest), self.skewed)
 
-    def probability(self, features: np.ndarray) -> np.ndarray:
-        """Probability of leaving within the horizon, for rows with all features."""
-        return 1 / (1 + np.exp(-self.log_odds(features)))
+    def probability(self, features: np.ndarray, names: Sequence[str]) -> np.ndarray:
+        """Probability of leaving within the horizon, for rows with one column per name."""
+        return 1 / (1 + np.exp(-self.log_odds(features, names)))
 
-    def select(self, features: np.ndarray) -> np.ndarray:
-        """This model's columns out of all features."""
-        return features[:, [NAMES.index(name) for name in self.columns]]
-
-
-def fit(kind: Kind, train: Dataset, *, seed: int) -> ChurnModel:
-    """Fit one candidate to all rows and calibrate it on the active customers of the latest cut."""
-    columns = ("days_since_activity",) if kind == BASELINE else telling_columns(train.features)
-    selected = train.features[:, [NAMES.index(name) for name in columns]]
-    with threadpool_limits(limits=1):
-        inputs = _inputs(kind, columns, selected)
-        unseen = _out_of_fold(kind, inputs, train, seed)
-        estimator = _estimator(kind, len(train), seed).fit(inputs, train.labels)
-    latest = max(train.cuts)
-    judged = train.active & np.fromiter((cut == latest for cut in train.cuts), dtype=bool, count=len(train))
-    slope, intercept = _calibration(unseen[judged], train.labels[judged])
-    unbounded = np.full(1, np.inf)
-    return ChurnModel(
-        kind=kind, columns=columns, estimator=estimator, slope=slope, intercept=intercept,
-        lowest=-unbounded if kind == BASELINE else _by_column(np.nanmin, selected),
-        highest=unbounded if kind == BASELINE else _by_column(np.nanmax, selected),
-        reference=_usual(selected),
-    )  # fmt: skip
+    def select(self, features: np.ndarray, names: Sequence[str]) -> np.ndarray:
+        """This model's columns out of those that are named."""
+        return features[:, [names.index(name) for name in self.columns]]
 
 
-def telling_columns(features: np.ndarray) -> tuple[str, ...]:
-    """The features that say something: not the same for everyone, and not equal to an earlier one."""
-    told: list[int] = []
-    for index in range(features.shape[1]):
-        column = features[:, index]
-        constant = np.isnan(column).all() or (column == column[0]).all()
-        if not constant and not any(np.array_equal(column, features[:, i], equal_nan=True) for i in told):
-            told.append(index)
-    return tuple(NAMES[index] for index in told)
+@dataclass(frozen=True)
+class Candidate:
+    """What may become the champion. `make` gives an estimator for so many rows and a seed: fit and predict_proba.
+
+    `linear`: skewed features enter as logs, and reasons are exact weights. `columns`: the features it looks at; None
+    for all that say something. `types`: what a stored model of it may hold beyond what skops trusts by itself.
+    """
+
+    name: str
+    make: Callable[[int, int], Any]
+    linear: bool = False
+    columns: tuple[str, ...] | None = None
+    types: tuple[str, ...] = ()
 
 
-def _inputs(kind: Kind, columns: tuple[str, ...], selected: np.ndarray) -> np.ndarray:
-    """Trees take values as they are; linear models take skewed ones as sign · log(1 + size)."""
-    if kind == "boosting":
-        return selected
-    skewed = np.array([BY_NAME[name].skewed for name in columns])
-    return np.where(skewed, np.sign(selected) * np.log1p(np.abs(selected)), selected)
-
-
-def _estimator(kind: Kind, rows: int, seed: int) -> Any:
-    if kind == "boosting":
-        return HistGradientBoostingClassifier(
-            learning_rate=0.05, max_iter=100, max_leaf_nodes=8, l2_regularization=5.0, max_features=0.4,
-            min_samples_leaf=max(10, min(400, rows // 200)), early_stopping=False, random_state=seed,
-        )  # fmt: skip
+def _logistic(rows: int, seed: int) -> Any:
     return Pipeline(
         [
             ("fill", SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)),
@@ -131,13 +104,82 @@ def _estimator(kind: Kind, rows: int, seed: int) -> Any:
     )
 
 
-def _out_of_fold(kind: Kind, inputs: np.ndarray, train: Dataset, seed: int) -> np.ndarray:
+def _boosting(rows: int, seed: int) -> Any:
+    return HistGradientBoostingClassifier(
+        learning_rate=0.05, max_iter=100, max_leaf_nodes=8, l2_regularization=5.0, max_features=0.4,
+        min_samples_leaf=max(10, min(400, rows // 200)), early_stopping=False, random_state=seed,
+    )  # fmt: skip
+
+
+CANDIDATES: tuple[Candidate, ...] = (
+    Candidate(BASELINE, _logistic, linear=True, columns=("days_since_activity",)),
+    Candidate("logistic", _logistic, linear=True),
+    Candidate(
+        "boosting", _boosting,
+        types=("numpy.dtype", "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"),
+    ),
+)  # fmt: skip
+"""Those that every training fits; a challenger of one's own joins them."""
+
+
+def fit(
+    candidate: Candidate, train: Dataset, *, seed: int, questions: Sequence[Feature] = FEATURES
+) -> ChurnModel:
+    """Fit one candidate to all rows and calibrate it on the active customers of the latest cut."""
+    columns = candidate.columns or telling_columns(train)
+    selected = train.features[:, [train.names.index(name) for name in columns]]
+    by_name = {one.name: one for one in questions}
+    skewed = np.array([candidate.linear and by_name[name].skewed for name in columns])
+    inputs = logged(selected, skewed)
+    with threadpool_limits(limits=1):
+        unseen = _out_of_fold(candidate, inputs, train, seed)
+        estimator = candidate.make(len(train), seed).fit(inputs, train.labels)
+    judged = train.active & (train.cuts == train.cuts.max())
+    slope, intercept = _calibration(unseen[judged], train.labels[judged])
+    bounded = candidate.name != BASELINE
+    unbounded = np.full(len(columns), np.inf)
+    return ChurnModel(
+        kind=candidate.name, columns=columns, skewed=skewed, estimator=estimator, slope=slope, intercept=intercept,
+        lowest=_by_column(np.nanmin, selected) if bounded else -unbounded,
+        highest=_by_column(np.nanmax, selected) if bounded else unbounded,
+        reference=_usual(selected),
+    )  # fmt: skip
+
+
+def telling_columns(train: Dataset) -> tuple[str, ...]:
+    """The features that say something: not the same for everyone, and not equal to an earlier one."""
+    told: dict[bytes, str] = {}
+    for index, name in enumerate(train.names):
+        column = np.ascontiguousarray(train.features[:, index])
+        if not (np.isnan(column).all() or (column == column[0]).all()):
+            told.setdefault(column.tobytes(), name)
+    return tuple(told.values())
+
+
+def logged(selected: np.ndarray, skewed: np.ndarray) -> np.ndarray:
+    """Trees take values as they are; linear models take skewed ones as sign · log(1 + size)."""
+    return (
+        np.where(skewed, np.sign(selected) * np.log1p(np.abs(selected)), selected)
+        if skewed.any()
+        else selected
+    )
+
+
+def own_log_odds(estimator: Any, inputs: np.ndarray) -> np.ndarray:
+    """An estimator's word before it is calibrated."""
+    if hasattr(estimator, "decision_function"):
+        return np.asarray(estimator.decision_function(inputs))
+    sure = np.clip(np.asarray(estimator.predict_proba(inputs))[:, 1], SUREST, 1 - SUREST)
+    return np.log(sure / (1 - sure))
+
+
+def _out_of_fold(candidate: Candidate, inputs: np.ndarray, train: Dataset, seed: int) -> np.ndarray:
     """Each row's log odds from an estimator that saw no row of the same customer."""
     unseen = np.empty(len(train))
     folds = GroupKFold(FOLDS, shuffle=True, random_state=seed)
     for seen, held in folds.split(inputs, train.labels, train.persons):
-        estimator = _estimator(kind, len(seen), seed).fit(inputs[seen], train.labels[seen])
-        unseen[held] = estimator.decision_function(inputs[held])
+        estimator = candidate.make(len(seen), seed).fit(inputs[seen], train.labels[seen])
+        unseen[held] = own_log_odds(estimator, inputs[held])
     return unseen
 
 

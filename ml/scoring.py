@@ -4,16 +4,18 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
+import polars as pl
 from msgspec import Struct
 
-from events.envelope import Envelope
 from events.prediction import ChurnScored, ScoreReason
-from ml.dataset import vector
+from ml.cut import Cut
+from ml.dataset import SILENCE, Progress
+from ml.definition import Feature
 from ml.explanation import reasons
-from ml.features import NAMES, values
-from ml.labels import CONCERNS, LabelKind
+from ml.features.catalogue import FEATURES, ask
+from ml.histories import Histories
+from ml.labels import LABELS, Label
 from ml.model import ChurnModel
-from ml.timeline import Histories, Timeline, absorbed, told
 
 DIGITS = 9
 """Decimals of a probability that are told and ranked by; what lies beyond differs between machines."""
@@ -37,49 +39,68 @@ class Score(Struct, frozen=True, kw_only=True):
 
 
 def score(
-    model: ChurnModel, histories: Histories, as_of: datetime, label: LabelKind = "no_activity"
-) -> list[Score]:
+    model: ChurnModel, histories: Histories, as_of: datetime, label: str | Label = "no_activity",
+    questions: Sequence[Feature] = FEATURES, progress: Progress | None = None,
+) -> list[Score]:  # fmt: skip
     """All customers whom the label concerns at `as_of`, likeliest to leave first.
 
     Who they are, and what they did, goes by the merges and corrections known before `as_of`.
 
-    Equal probabilities are ranked by silence, longest first, then by all features, then by the source of
-    the customer's first event, and only then by id: ids are random per installation, and a list shall be
-    the same in all of them.
+    Equal probabilities are ranked by silence, longest first, then by all features, then by the place of the
+    customer's first event in the journal, and only then by id: ids are random per installation, and a list is not.
     """
-    concerned = [
-        customer
-        for customer, history in histories.items()
-        if CONCERNS[label](told(history, as_of), as_of)
-        and ((until := absorbed(customer, history)) is None or until >= as_of)
+    asked = LABELS[label] if isinstance(label, str) else label
+    parts = [
+        part
+        for facts in histories.read()
+        if len(part := _part(facts, histories, as_of, asked, questions, progress))
     ]
-    if not concerned:
+    if not parts:
         return []
-    row_of = [vector(values(Timeline(histories[customer]), as_of)).tobytes() for customer in concerned]
-    distinct = sorted(set(row_of))
-    rows = np.frombuffer(b"".join(distinct)).reshape(len(distinct), len(NAMES))
-    probability = dict(zip(distinct, np.round(model.probability(rows), DIGITS).tolist(), strict=True))
-    silence = dict(
-        zip(distinct, np.nan_to_num(rows[:, NAMES.index("days_since_activity")]).tolist(), strict=True)
-    )
-    why = dict(zip(distinct, reasons(model, rows), strict=True))
-    ranked = sorted(
-        zip(concerned, row_of, strict=True),
-        key=lambda pair: (
-            -probability[pair[1]],
-            -silence[pair[1]],
-            pair[1],
-            _first_source(histories[pair[0]], as_of),
-            pair[0],
-        ),
-    )
+    rows = pl.concat(parts)
+    names = tuple(one.name for one in questions)
+    matrix = np.ascontiguousarray(rows.select(names).fill_null(float("nan")).to_numpy())
+    distinct, place = np.unique(_as_bytes(matrix), return_inverse=True)
+    of_each = matrix[_first(place, len(distinct))]
+    probability = np.round(model.probability(of_each, names), DIGITS)[place]
+    silence = np.nan_to_num(matrix[:, names.index(SILENCE)]) if SILENCE in names else np.zeros(len(rows))
+    told = zip((-probability).tolist(), (-silence).tolist(), place.tolist(), rows["first"].to_list(),
+               rows["customer"].to_list(), strict=True)  # fmt: skip
+    order = sorted(range(len(rows)), key=list(told).__getitem__)
+    why = reasons(model, model.select(of_each, names), questions)
+    customers = rows["customer"].to_list()
     return [
-        Score(customer=customer, probability=probability[row], rank=rank, of=len(ranked), reasons=why[row])
-        for rank, (customer, row) in enumerate(ranked, start=1)
-    ]
+        Score(customer=customers[row], probability=float(probability[row]), rank=rank, of=len(order),
+              reasons=why[place[row]])
+        for rank, row in enumerate(order, start=1)
+    ]  # fmt: skip
 
 
-def _first_source(history: Sequence[Envelope], as_of: datetime) -> tuple[str, str]:
-    known = (e for e in told(history, as_of) if e.known_at < as_of)
-    first = min(known, key=lambda envelope: envelope.order)
-    return (first.source, first.source_id)
+def _part(
+    facts: pl.DataFrame, histories: Histories, as_of: datetime, label: Label, questions: Sequence[Feature],
+    progress: Progress | None,
+) -> pl.DataFrame:  # fmt: skip
+    """The answers of those whom the label concerns, each with the place of their first event."""
+    cut = Cut(facts, as_of)
+    gone = [one for one, since in histories.absorbed.items() if since < as_of]
+    first = cut.events.group_by("customer", maintain_order=True).agg(first=pl.col("position").min())
+    rows = (
+        label.concerns(cut).unique().filter(~pl.col("customer").is_in(gone)).sort("customer")
+        .join(ask(cut, questions), on="customer", how="left", maintain_order="left")
+        .join(first, on="customer", how="left", maintain_order="left")
+    )  # fmt: skip
+    if progress:
+        progress(len(facts))
+    return rows
+
+
+def _as_bytes(matrix: np.ndarray) -> np.ndarray:
+    """Each row as one value that sorts by its bytes."""
+    return matrix.view(np.dtype((np.void, matrix.shape[1] * matrix.itemsize))).ravel()
+
+
+def _first(place: np.ndarray, count: int) -> np.ndarray:
+    """The first row of each of `count` distinct ones."""
+    found = np.full(count, len(place))
+    np.minimum.at(found, place, np.arange(len(place)))
+    return found

@@ -11,12 +11,13 @@ from datetime import datetime, timedelta
 import numpy as np
 from msgspec import Struct
 
-from ml import model as candidates
-from ml.dataset import Dataset, assert_no_leak, build
+from ml import leak
+from ml import model as fitting
+from ml.dataset import Dataset, Progress, build
 from ml.evaluation import Bin, Figures, Interval, auc_gain, figures, gains, reliability
-from ml.labels import LabelKind
-from ml.model import BASELINE, CANDIDATES, ChurnModel, Kind
-from ml.timeline import Histories
+from ml.histories import Histories
+from ml.kit import OURS, Kit
+from ml.model import BASELINE, ChurnModel
 
 GAIN_SHARES = np.linspace(0, 1, 51)
 FEWEST = 20
@@ -42,7 +43,7 @@ class ChurnSpec(Struct, frozen=True, kw_only=True):
     judge_cut: datetime
     horizon_days: int = 180
     population_days: int = 180
-    label: LabelKind = "no_activity"
+    label: str = "no_activity"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -68,12 +69,14 @@ class ChurnSpec(Struct, frozen=True, kw_only=True):
 class Evaluation(Struct, frozen=True, kw_only=True):
     """One candidate at the judge cut: on the active customers (the headline) and on the whole file.
 
-    `gains` holds, for each share in `shares`, the part of all leavers among the likeliest, active only.
+    Both leave out whom we tried to keep in the label's window: what they did is not theirs alone. `treated_too` are the
+    active with them. `gains` holds, for each share in `shares`, the part of all active leavers among the likeliest.
     """
 
-    candidate: Kind
+    candidate: str
     active: Figures
     everyone: Figures
+    treated_too: Figures
     reliability: tuple[Bin, ...]
     shares: tuple[float, ...]
     gains: tuple[float, ...]
@@ -86,13 +89,13 @@ class Judgement(Struct, frozen=True, kw_only=True):
     its figures are those of the best of three and a trifle too good (`chosen_on_judge_cut`).
     """
 
-    champion: Kind
+    champion: str
     chosen_at: datetime
     chosen_on_judge_cut: bool
     gain: Interval
     evaluations: tuple[Evaluation, ...]
 
-    def of(self, candidate: Kind) -> Evaluation:
+    def of(self, candidate: str) -> Evaluation:
         """The evaluation of one candidate."""
         return next(e for e in self.evaluations if e.candidate == candidate)
 
@@ -128,7 +131,7 @@ def cuts_for(
 
 def spec_for(
     data_start: datetime, data_end: datetime, *, horizon_days: int = 180, population_days: int = 180,
-    label: LabelKind = "no_activity", seed: int = 0,
+    label: str = "no_activity", seed: int = 0,
 ) -> ChurnSpec:  # fmt: skip
     """The usual specification for events in [data_start, data_end), with the cuts of `cuts_for`."""
     train_cuts, judge_cut = cuts_for(data_start, data_end, horizon_days)
@@ -138,28 +141,41 @@ def spec_for(
     )  # fmt: skip
 
 
-def prepare(histories: Histories, spec: ChurnSpec) -> Dataset:
+def prepare(
+    histories: Histories, spec: ChurnSpec, kit: Kit = OURS, progress: Progress | None = None
+) -> Dataset:
     """The rows of all cuts, checked for leaks. Raises LeakFound, and TooLittleHistory where few can teach."""
+    if spec.label not in kit.labels:
+        raise ValueError(f"there is no label {spec.label}: there are {', '.join(sorted(kit.labels))}")
+    label = kit.labels[spec.label]
     dataset = build(
-        histories, (*spec.train_cuts, spec.judge_cut), label=spec.label, horizon_days=spec.horizon_days,
-        population_days=spec.population_days, data_end=spec.data_end,
+        histories, (*spec.train_cuts, spec.judge_cut), label=label, horizon_days=spec.horizon_days,
+        population_days=spec.population_days, data_end=spec.data_end, questions=kit.questions, progress=progress,
     )  # fmt: skip
-    assert_no_leak(histories, dataset, seed=spec.seed)
     for cut in (max(spec.train_cuts), spec.judge_cut):
         _assert_enough(dataset.at([cut]), cut)
+    leak.check(
+        histories, dataset, label=label, horizon_days=spec.horizon_days, data_end=spec.data_end, seed=spec.seed,
+        questions=kit.questions,
+    )  # fmt: skip
     return dataset
 
 
-def fit(dataset: Dataset, spec: ChurnSpec) -> Trained:
-    """Fit every candidate on the training cuts, judge all at the judge cut, keep the champion."""
-    train, judge = dataset.at(spec.train_cuts), dataset.at([spec.judge_cut])
-    fitted = {kind: candidates.fit(kind, train, seed=spec.seed) for kind in CANDIDATES}
-    evaluations = tuple(_evaluate(fitted[kind], judge) for kind in CANDIDATES)
-    champion, chosen_at = _choose(train, evaluations, spec)
-    active = judge.where(judge.active)
+def fit(dataset: Dataset, spec: ChurnSpec, kit: Kit = OURS) -> Trained:
+    """Fit every candidate on the training cuts, judge all at the judge cut, keep the champion.
+
+    Whoever was treated in the label's window teaches nothing: those who were saved would look safe.
+    """
+    train, judge = _own(dataset.at(spec.train_cuts)), dataset.at([spec.judge_cut])
+    fitted = {
+        one.name: fitting.fit(one, train, seed=spec.seed, questions=kit.questions) for one in kit.candidates
+    }
+    evaluations = tuple(_evaluate(fitted[one.name], judge) for one in kit.candidates)
+    champion, chosen_at = _choose(train, evaluations, spec, kit)
+    active = _own(judge.where(judge.active))
     gain = auc_gain(
-        active.labels, fitted[champion].probability(active.features),
-        fitted[BASELINE].probability(active.features), seed=spec.seed,
+        active.labels, fitted[champion].probability(active.features, active.names),
+        fitted[BASELINE].probability(active.features, active.names), seed=spec.seed,
     )  # fmt: skip
     judgement = Judgement(
         champion=champion, chosen_at=chosen_at, chosen_on_judge_cut=chosen_at == spec.judge_cut, gain=gain,
@@ -168,34 +184,48 @@ def fit(dataset: Dataset, spec: ChurnSpec) -> Trained:
     return Trained(spec=spec, model=fitted[champion], judgement=judgement, dataset=dataset)
 
 
-def train(histories: Histories, spec: ChurnSpec) -> Trained:
+def train(histories: Histories, spec: ChurnSpec, kit: Kit = OURS) -> Trained:
     """Prepare the rows and fit: the whole way from events to a judged champion."""
-    return fit(prepare(histories, spec), spec)
+    return fit(prepare(histories, spec, kit), spec, kit)
 
 
-def _choose(train: Dataset, evaluations: tuple[Evaluation, ...], spec: ChurnSpec) -> tuple[Kind, datetime]:
+def _own(rows: Dataset) -> Dataset:
+    """The rows of those who were left alone, or all where next to nobody was."""
+    alone = rows.where(~rows.treated)
+    return alone if _is_enough(alone) else rows
+
+
+def _choose(
+    train: Dataset, evaluations: tuple[Evaluation, ...], spec: ChurnSpec, kit: Kit
+) -> tuple[str, datetime]:
     """The candidate with the highest AUC on active customers, judged in the past where that is possible."""
     latest = max(spec.train_cuts)
     known, later = train.at(spec.earlier_cuts), train.at([latest])
     later = later.where(later.active)
     if spec.earlier_cuts and _is_enough(known.at([max(spec.earlier_cuts)])):
-        past = {kind: candidates.fit(kind, known, seed=spec.seed) for kind in CANDIDATES}
-        auc = {kind: figures(later.labels, past[kind].probability(later.features)).auc for kind in CANDIDATES}
-        return max(CANDIDATES, key=lambda kind: auc[kind]), latest
+        auc = {}
+        for one in kit.candidates:
+            past = fitting.fit(one, known, seed=spec.seed, questions=kit.questions)
+            auc[one.name] = figures(later.labels, past.probability(later.features, later.names)).auc
+        return max(auc, key=lambda name: auc[name]), latest
     best = max(evaluations, key=lambda evaluation: evaluation.active.auc)
     return best.candidate, spec.judge_cut
 
 
 def _evaluate(model: ChurnModel, judge: Dataset) -> Evaluation:
-    probability = model.probability(judge.features)
-    left, likely = judge.labels[judge.active], probability[judge.active]
+    everyone, active = _own(judge), _own(judge.where(judge.active))
+    with_treated = judge.where(judge.active)
+    likely = model.probability(active.features, active.names)
     return Evaluation(
         candidate=model.kind,
-        active=figures(left, likely),
-        everyone=figures(judge.labels, probability),
-        reliability=reliability(left, likely),
+        active=figures(active.labels, likely),
+        everyone=figures(everyone.labels, model.probability(everyone.features, everyone.names)),
+        treated_too=figures(
+            with_treated.labels, model.probability(with_treated.features, with_treated.names)
+        ),
+        reliability=reliability(active.labels, likely),
         shares=tuple(GAIN_SHARES.tolist()),
-        gains=tuple(gains(left, likely, GAIN_SHARES).tolist()),
+        gains=tuple(gains(active.labels, likely, GAIN_SHARES).tolist()),
     )
 
 

@@ -5,17 +5,20 @@ from datetime import datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from infra import populations
+from infra.database import unavailable
 from infra.ids import derived_id
 from infra.workspace import Workspace
 from ml.artifacts import Artifact, ArtifactRefused, load, train_once
+from ml.histories import Histories
 from ml.scoring import Score, score
-from ml.timeline import absorbed, told
 from ml.training import TooLittleHistory, spec_for
 from models.errors import Refused
 from models.ports import By, Write
+from services.export.writing import export, key_of
 
 CHUNK = 2_000
 CURE = "Delete the folder and run `touchstone train` again"
@@ -51,18 +54,24 @@ def train(
     _not_ahead(workspace, until)
     if horizon_days < 1:
         raise Refused("horizon", "the horizon is a number of days, 1 or more")
-    histories = populations.histories(workspace.engine, issuer)
-    ends = [(events[0], events[-1]) for history in histories.values() if (events := told(history))]
-    moments = [one.occurred_at for both in ends for one in both]
-    if not moments:
+    told = histories(workspace, issuer)
+    if told.span is None:
         raise TooLittleHistory("the journal has no events of these customers: import or send some first")
-    end = until or day_after(max(moments))
-    spec = spec_for(min(moments), end, horizon_days=horizon_days)
+    first, last = told.span
+    end = until or day_after(last)
+    spec = spec_for(first, end, horizon_days=horizon_days)
     folder = artifacts_folder(workspace)
     there = {path.name for path in folder.glob("*")}
-    artifact = train_once(histories, spec, folder, code=code_revision())
+    artifact = train_once(told, spec, folder, code=code_revision())
     _register(workspace, artifact, end, found=artifact.path.name in there)
     return artifact
+
+
+def histories(workspace: Workspace, issuer: str | None = None) -> Histories:
+    """Everybody's facts up to the head of the journal, by way of an export that is kept beside the artifacts."""
+    folder = workspace.settings.var / "export"
+    export(workspace, folder)
+    return Histories.exported(folder, issuer)
 
 
 def trusted(workspace: Workspace, path: Path) -> Artifact:
@@ -115,9 +124,14 @@ def score_everyone(
     moment = as_of or workspace.clock.now()
     spec = artifact.card.spec
     run = derived_id("churn", artifact.card.id, moment.isoformat(), issuer or "")
-    histories = populations.histories(workspace.engine, issuer)
-    scores = score(artifact.model, histories, moment, spec.label)
-    recorded = [one for one in scores if absorbed(one.customer, histories[one.customer]) is None]
+    told = histories(workspace, issuer)
+    named = _customers(workspace)
+    scores = [
+        msgspec.structs.replace(one, customer=named[one.customer])
+        for one in score(artifact.model, told, moment, spec.label)
+    ]
+    absorbed = {named[one] for one in told.absorbed}
+    recorded = [one for one in scores if one.customer not in absorbed]
     new = 0
     for start in range(0, len(recorded), CHUNK):
         new += workspace.log.record_batch([
@@ -139,6 +153,12 @@ def score_everyone(
         scores=scores,
         new=new,
     )
+
+
+def _customers(workspace: Workspace) -> dict[str, str]:
+    """Key in an export → customer."""
+    with unavailable(), workspace.engine.connect() as connection:
+        return {key_of(workspace.matcher, one): one for one, _ in populations.customers(connection)}
 
 
 def _not_ahead(workspace: Workspace, moment: datetime | None) -> None:

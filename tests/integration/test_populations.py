@@ -5,14 +5,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy.event import listen, remove
 
-from events.identity import CustomersMerged
-from events.touch import TouchRetracted
 from infra import populations
 from infra.standing import Standings
-from ml.features import features
-from ml.timeline import absorbed
+from ml.cut import Cut
+from ml.features.catalogue import ask
 from models.tables.journal import journal
 from services import prediction
+from services.export.writing import key_of
 from tests.support.folding import fold
 from tests.support.sending import account, email, item, phone, purchase, send
 
@@ -73,48 +72,72 @@ def standing(workspace, customers):
         return [one.customer for chunk in standings.at(MARCH, customers) for one in chunk]
 
 
-def spent(history, at):
-    return features(history, at)["spent"]
+class Told:
+    """What is known of whom, out of an export of everything until now."""
+
+    def __init__(self, workspace, issuer=None):
+        self.histories = prediction.histories(workspace, issuer)
+        self.key = {key_of(workspace.matcher, one): one for one in everyone(workspace)}
+
+    @property
+    def customers(self):
+        return {self.key[one] for part in self.histories.read() for one in part["customer"]}
+
+    def features(self, customer, at):
+        (key,) = (key for key, one in self.key.items() if one == customer)
+        return next(iter(ask(Cut(self.histories.only([key]), at)).drop("customer").to_dicts()), None)
+
+    def spent(self, customer, at):
+        return self.features(customer, at)["spent"]
+
+    @property
+    def absorbed(self):
+        return {self.key[one]: at for one, at in self.histories.absorbed.items()}
+
+
+def everyone(workspace):
+    with workspace.engine.connect() as connection:
+        return [one for one, _ in populations.customers(connection)]
 
 
 def test_two_who_turned_out_to_be_one_stand_apart_until_that_was_known(workspace, merged):
     older, younger = merged
-    found = populations.histories(workspace.engine)
-    assert set(found) == {older, younger}
-    assert [(spent(found[one], MARCH), spent(found[one], JUNE)) for one in merged] == [(30, 30), (50, 50)]
-    assert spent(found[older], JUNE + MOMENT) == 80
-    assert spent(found[older], JULY + MOMENT) == 87
-    assert (absorbed(older, found[older]), absorbed(younger, found[younger])) == (None, JUNE)
-    for history in found.values():
-        assert [e.order for e in history] == sorted(e.order for e in history)
+    told = Told(workspace)
+    assert told.customers == {older, younger}
+    assert [(told.spent(one, MARCH), told.spent(one, JUNE)) for one in merged] == [(30, 30), (50, 50)]
+    assert told.spent(older, JUNE + MOMENT) == 80
+    assert told.spent(older, JULY + MOMENT) == 87
+    assert told.absorbed == {younger: JUNE}
 
 
-def test_features_after_a_merge_are_those_of_before_it(workspace, merged):
+def test_features_after_a_merge_are_those_of_before_it(workspace):
     """The same cut on the same past, asked before the merge was recorded and after it."""
-    found = populations.histories(workspace.engine)
-    apart = {one: [e for e in found[one] if e.customer == one and e.known_at < MARCH] for one in merged}
-    assert {one: features(found[one], MARCH) for one in merged} == {
-        one: features(history, MARCH) for one, history in apart.items()
-    }
+    both = [one.customer for one in send(
+        workspace, bought("1", phone(), days=40, amount="30"), bought("2", email(), days=20, amount="50")
+    )]  # fmt: skip
+    before = Told(workspace)
+    send(workspace, seen_together("3", phone(), email(), at=JUNE))
+    after = Told(workspace)
+    assert after.absorbed
+    assert [after.features(one, MARCH) for one in both] == [before.features(one, MARCH) for one in both]
 
 
 def test_who_was_absorbed_twice_over_is_known_to_each_from_then_on(workspace):
     """A chain whose first recorded link is the last to be known."""
-    first, second, third = send(
+    first, second, third = (one.customer for one in send(
         workspace, bought("1", phone(), days=40, amount="1"), bought("2", email(), days=30, amount="10"),
         bought("3", account(), days=20, amount="100"),
-    )  # fmt: skip
+    ))  # fmt: skip
     send(workspace, seen_together("4", email(), account(), at=JULY))
     send(workspace, seen_together("5", phone(), email(), at=JUNE))
-    found = populations.histories(workspace.engine)
-    everyone = [one.customer for one in (first, second, third)]
-    assert [absorbed(one, found[one]) for one in everyone] == [None, JUNE, JULY]
-    assert [spent(found[one], MARCH) for one in everyone] == [1, 10, 100]
-    assert [spent(found[one], JUNE + MOMENT) for one in everyone] == [11, 11, 100]
-    assert [spent(found[one], JULY + MOMENT) for one in everyone] == [111, 111, 111]
+    told, chain = Told(workspace), (first, second, third)
+    assert told.absorbed == {second: JUNE, third: JULY}
+    assert [told.spent(one, MARCH) for one in chain] == [1, 10, 100]
+    assert [told.spent(one, JUNE + MOMENT) for one in chain] == [11, 11, 100]
+    assert [told.spent(one, JULY + MOMENT) for one in chain] == [111, 111, 111]
 
 
-def test_corrections_come_as_they_were_recorded(workspace):
+def test_a_retraction_counts_from_when_it_was_known_and_is_no_fact_itself(workspace):
     send(workspace, bought("1", phone(), days=40))
     (touch,) = send(
         workspace, known(seen_together("2", phone(), at=MARCH - timedelta(days=9)), MARCH - MOMENT)
@@ -123,12 +146,14 @@ def test_corrections_come_as_they_were_recorded(workspace):
         "3", type="touch.retracted", at=JUNE, origin="import", touch_id=touch.event_id, why="test"
     )
     send(workspace, known(retraction, JUNE))
-    ((_, history),) = populations.histories(workspace.engine).items()
-    assert [type(e.event) for e in history].count(TouchRetracted) == 1
+    told = Told(workspace)
     contacts = [
-        features(history, at)["days_since_contact"] is not None for at in (MARCH, JUNE, JUNE + MOMENT)
+        told.features(touch.customer, at)["days_since_contact"] is not None
+        for at in (MARCH, JUNE, JUNE + MOMENT)
     ]
     assert contacts == [True, True, False]
+    (facts,) = told.histories.read()
+    assert set(facts["type"]) == {"purchase.recorded", "touch.recorded"}
 
 
 def test_an_issuers_population_are_those_its_identifiers_name_and_whoever_they_turned_out_to_be(workspace):
@@ -136,17 +161,10 @@ def test_an_issuers_population_are_those_its_identifiers_name_and_whoever_they_t
         workspace, bought("1", account("1", issuer="shop"), days=9), bought("2", phone(), days=8),
         bought("3", account("1", issuer="bank"), days=7),
     )  # fmt: skip
-    assert set(populations.histories(workspace.engine, "shop")) == {named.customer}
+    assert Told(workspace, "shop").customers == {named.customer}
     send(workspace, seen_together("4", account("1", issuer="shop"), phone(), at=JUNE))
-    assert set(populations.histories(workspace.engine, "shop")) == {named.customer, other.customer}
+    assert Told(workspace, "shop").customers == {named.customer, other.customer}
     assert populations.customers_of(workspace.engine, "shop") == {named.customer}
-
-
-def test_a_merge_that_never_was_adds_nothing(workspace):
-    (one,) = send(workspace, bought("1", phone(), days=9))
-    (history,) = populations.histories(workspace.engine).values()
-    assert [e.customer for e in history] == [one.customer]
-    assert not any(isinstance(e.event, CustomersMerged) for e in history)
 
 
 def test_many_merged_customers_are_placed_with_one_query(workspace, merged, statements):
@@ -158,10 +176,10 @@ def test_many_merged_customers_are_placed_with_one_query(workspace, merged, stat
         send(workspace, *(bought(f"{number}-{held['kind']}", held, days=9) for held in who))
         send(workspace, seen_together(f"{number}-both", *who, at=JUNE))
     fold(workspace)
-    found = populations.histories(workspace.engine)
-    everyone = [one for one, history in found.items() if absorbed(one, history) is None]
-    assert len(standing(workspace, everyone)) == 6
-    assert statements(lambda: standing(workspace, everyone)) == one
+    absorbed = Told(workspace).absorbed
+    living = [one for one in everyone(workspace) if one not in absorbed]
+    assert len(standing(workspace, living)) == 6
+    assert statements(lambda: standing(workspace, living)) == one
 
 
 def regulars(count):

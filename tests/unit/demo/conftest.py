@@ -8,6 +8,7 @@ import pytest
 
 from events.envelope import Envelope
 from events.holding import PurchaseRecorded
+from ml.histories import Histories
 from ml.training import Trained, spec_for, train
 from services.demo.result import DemoResult, ListResult, ListRow, MonthCount, SourceResult
 
@@ -40,7 +41,9 @@ def shop(customers: int, seed: int) -> dict[str, list[Envelope]]:
 
 @pytest.fixture(scope="session")
 def trained() -> Trained:
-    return train(shop(500, seed=3), spec_for(OPENING, CLOSING, horizon_days=90, population_days=120))
+    return train(
+        Histories.of(shop(500, seed=3)), spec_for(OPENING, CLOSING, horizon_days=90, population_days=120)
+    )
 
 
 def customer_answer() -> dict:

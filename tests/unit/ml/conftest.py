@@ -10,7 +10,7 @@ import pytest
 from events.envelope import Envelope, Event
 from events.holding import PurchaseRecorded, PurchaseReturned
 from events.touch import TouchRecorded
-from ml.timeline import Histories
+from ml.histories import Histories
 from ml.training import ChurnSpec, Trained, spec_for, train
 
 OPENING, CLOSING = datetime(2024, 1, 1, tzinfo=UTC), datetime(2025, 4, 1, tzinfo=UTC)
@@ -60,8 +60,14 @@ def fact() -> Fact:
 
 
 @pytest.fixture(scope="session")
-def shop() -> Histories:
+def told() -> dict[str, list[Envelope]]:
+    """The shop's customers, each with their events."""
     return make_shop(customers=700, seed=11)
+
+
+@pytest.fixture(scope="session")
+def shop(told: dict[str, list[Envelope]]) -> Histories:
+    return Histories.of(told)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from events.prediction import ModelRegistered
 from ml import artifacts
 from ml.artifacts import ArtifactRefused, find, load, save, train_once, training_key
+from ml.histories import Histories
 from ml.scoring import score
 
 
@@ -45,23 +46,25 @@ def refusal(path, **known):
     return refused.value.code
 
 
-def test_a_saved_champion_scores_as_before(saved, trained, shop, spec):
+def test_a_saved_champion_scores_as_before(saved, trained, told, spec):
     again = load(saved.path, sha256=saved.sha256)
-    assert score(again.model, shop, spec.data_end) == score(trained.model, shop, spec.data_end)
+    assert score(again.model, Histories.of(told), spec.data_end) == score(
+        trained.model, Histories.of(told), spec.data_end
+    )
     assert again.card.judgement == trained.judgement
     assert len(again.card.sample) >= 20
 
 
-def test_the_card_names_no_customer(saved, shop):
+def test_the_card_names_no_customer(saved, told):
     card = (saved.path / "card.json").read_text()
-    assert not any(f'"{customer}"' in card for customer in shop)
+    assert not any(f'"{customer}"' in card for customer in told)
 
 
-def test_the_same_training_has_the_same_id_and_is_done_once(saved, shop, spec, tmp_path, trained):
-    renamed = {f"{number:x}": history for number, history in enumerate(reversed(shop.values()))}
-    first = train_once(renamed, spec, tmp_path, code="revision-1")
+def test_the_same_training_has_the_same_id_and_is_done_once(saved, told, spec, tmp_path, trained):
+    renamed = {f"{number:x}": history for number, history in enumerate(reversed(told.values()))}
+    first = train_once(Histories.of(renamed), spec, tmp_path, code="revision-1")
     assert first.card.id == saved.card.id
-    assert train_once(shop, spec, tmp_path, code="revision-1").sha256 == first.sha256
+    assert train_once(Histories.of(told), spec, tmp_path, code="revision-1").sha256 == first.sha256
     assert save(tmp_path, trained, code="revision-1").sha256 == first.sha256
     assert [entry.name for entry in tmp_path.iterdir()] == [saved.card.id]
 

@@ -10,7 +10,7 @@ from events.envelope import Envelope
 from events.holding import CancelRequested, PurchaseRecorded, PurchaseReturned, UsageRecorded
 from events.registry import find
 from events.touch import TouchCorrected, TouchRecorded, TouchRetracted
-from ml.features import BY_NAME, FEATURES, NAMES, definition_hash, features
+from ml.features.catalogue import BY_NAME, FEATURES, NAMES, definition_hash, features
 
 MARCH = datetime(2025, 3, 1, tzinfo=UTC)
 MOMENT = timedelta(microseconds=1)

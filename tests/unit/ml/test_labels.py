@@ -1,17 +1,40 @@
 """Who left, in a half-open window."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
-from events.holding import HoldingEnded, HoldingStarted, PurchaseRecorded, PurchaseReturned, UsageRecorded
-from ml.labels import active_within, holding_ended, no_activity
+import pytest
+
+from events.holding import (
+    HoldingEnded,
+    HoldingStarted,
+    PurchaseRecorded,
+    PurchaseReturned,
+    SaveAccepted,
+    UsageRecorded,
+)
+from events.offer import PresentationMade
+from events.touch import TouchRecorded
+from ml.dataset import build
+from ml.histories import Histories
 
 CUT = datetime(2025, 3, 1, tzinfo=UTC)
 END = CUT + timedelta(days=90)
 MOMENT = timedelta(microseconds=1)
 
 
-def label(history, data_end=END):
-    return no_activity(history, CUT, 90, data_end)
+def row(history, data_end=END, about="no_activity", population_days=180, cut=CUT):
+    """The one row of a customer; None where the label says nothing of them."""
+    rows = build(
+        Histories.of({"one": sorted(history, key=lambda e: e.order)}), [cut], label=about, horizon_days=90,
+        population_days=population_days, data_end=data_end,
+    )  # fmt: skip
+    return rows if len(rows) else None
+
+
+def label(history, data_end=END, about="no_activity"):
+    found = row(history, data_end, about)
+    return None if found is None else bool(found.labels[0])
 
 
 def test_silence_for_the_whole_window_is_leaving(fact):
@@ -52,17 +75,35 @@ def test_a_purchase_that_became_known_after_the_data_ended_changes_no_label(fact
 
 def test_the_population_window_includes_its_first_moment(fact):
     history = [fact(PurchaseRecorded(), CUT - timedelta(days=180))]
-    assert active_within(history, CUT, days=180)
-    assert not active_within(history, CUT + MOMENT, days=180)
-    assert active_within(history, CUT + MOMENT)
+    assert row(history).active.tolist() == [True]
+    assert row(history, cut=CUT + MOMENT, data_end=END + MOMENT).active.tolist() == [False]
+
+
+@pytest.mark.parametrize(
+    ("event", "treated"),
+    [
+        (SaveAccepted(), True),
+        (PresentationMade(presentation_id="p", offer="o", channel="voice", purpose="retention"), True),
+        (PresentationMade(presentation_id="p", offer="o", channel="voice", purpose="cross_sell"), False),
+        (TouchRecorded(direction="outbound", campaign="stay"), True),
+        (TouchRecorded(direction="outbound"), False),
+        (PurchaseRecorded(amount=Decimal(3)), False),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_whom_we_tried_to_keep_in_the_window_is_marked(fact, event, treated):
+    before = fact(PurchaseRecorded(), CUT - MOMENT)
+    assert row([before, fact(event, CUT, number=1)]).treated.tolist() == [treated]
+    assert row([before, fact(event, CUT - MOMENT, number=1)]).treated.tolist() == [False]
+    assert row([before, fact(event, END, number=1)]).treated.tolist() == [False]
 
 
 def test_a_holder_left_with_nothing_has_left_and_one_who_moved_on_has_not(fact):
     held = fact(HoldingStarted(holding_id="h1", product="plan"), CUT - MOMENT)
     ended = fact(HoldingEnded(holding_id="h1"), CUT)
     moved = fact(HoldingStarted(holding_id="h2", product="plan"), CUT + MOMENT)
-    assert holding_ended([held], CUT, 90, END) is False
-    assert holding_ended([held, ended], CUT, 90, END) is True
-    assert holding_ended([held, ended, moved], CUT, 90, END) is False
-    assert holding_ended([moved], CUT, 90, END) is None
-    assert holding_ended([held, ended], CUT, 90, END - MOMENT) is None
+    assert label([held], END, "holding_ended") is False
+    assert label([held, ended], END, "holding_ended") is True
+    assert label([held, ended, moved], END, "holding_ended") is False
+    assert label([moved], END, "holding_ended") is None
+    assert label([held, ended], END - MOMENT, "holding_ended") is None

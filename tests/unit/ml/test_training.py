@@ -1,5 +1,6 @@
 """Training on earlier cuts, judging on a later one."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -8,6 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from ml import model as candidates
 from ml.dataset import Dataset
+from ml.histories import Histories
 from ml.model import CANDIDATES
 from ml.training import ChurnSpec, TooLittleHistory, cuts_for, spec_for, train
 
@@ -57,45 +59,44 @@ def test_the_champion_is_chosen_before_the_judge_cut_where_history_allows(traine
     assert not trained.judgement.chosen_on_judge_cut
 
 
-def test_a_short_history_says_that_the_judge_chose(shop, spec):
+def test_a_short_history_says_that_the_judge_chose(told, spec):
     short = ChurnSpec(
         data_start=spec.data_start, data_end=spec.data_end, train_cuts=spec.train_cuts[-1:],
         judge_cut=spec.judge_cut, horizon_days=90, population_days=120,
     )  # fmt: skip
-    judgement = train(shop, short).judgement
+    judgement = train(Histories.of(told), short).judgement
     assert judgement.chosen_on_judge_cut
     assert judgement.chosen_at == spec.judge_cut
     best = max(judgement.evaluations, key=lambda evaluation: evaluation.active.auc)
     assert judgement.champion == best.candidate
 
 
-def test_training_again_gives_the_same_model_whatever_the_customers_are_called(shop, spec, trained):
-    renamed = {f"{number:x}": history for number, history in enumerate(reversed(shop.values()))}
-    again = train(renamed, spec)
+def test_training_again_gives_the_same_model_whatever_the_customers_are_called(told, spec, trained):
+    renamed = {f"{number:x}": history for number, history in enumerate(reversed(told.values()))}
+    again = train(Histories.of(renamed), spec)
     rows = trained.dataset.features
-    assert np.array_equal(again.model.log_odds(rows), trained.model.log_odds(rows))
+    names = trained.dataset.names
+    assert np.array_equal(again.model.log_odds(rows, names), trained.model.log_odds(rows, names))
     assert again.judgement == trained.judgement
 
 
 def in_order_of_outcome(rows: Dataset) -> Dataset:
     order = np.argsort(rows.labels, kind="stable")
-    return Dataset(
-        customers=tuple(rows.customers[i] for i in order), cuts=tuple(rows.cuts[i] for i in order),
-        features=rows.features[order], labels=rows.labels[order], active=rows.active[order],
-        persons=rows.persons[order],
-    )  # fmt: skip
+    return replace(
+        rows, **{name: getattr(rows, name)[order] for name in rows.__dataclass_fields__ if name != "names"}
+    )
 
 
-@pytest.mark.parametrize("kind", CANDIDATES)
+@pytest.mark.parametrize("kind", CANDIDATES, ids=lambda one: one.name)
 def test_calibration_keeps_the_ranking_even_with_rows_in_the_order_of_outcome(trained, spec, kind):
     """Folds that follow the order of the rows would be worlds of their own; ours are drawn by customer."""
     rows, judge = trained.dataset.at(spec.train_cuts), trained.dataset.at([spec.judge_cut])
     model = candidates.fit(kind, in_order_of_outcome(rows), seed=0)
-    told = model.estimator.decision_function(model.inputs(model.select(judge.features)))
-    auc = roc_auc_score(judge.labels, model.probability(judge.features))
+    told = model.estimator.decision_function(model.inputs(model.select(judge.features, judge.names)))
+    auc = roc_auc_score(judge.labels, model.probability(judge.features, judge.names))
     assert model.slope > 0.5
     assert auc == pytest.approx(roc_auc_score(judge.labels, told))
-    assert auc == pytest.approx(trained.judgement.of(kind).everyone.auc, abs=0.02)
+    assert auc == pytest.approx(trained.judgement.of(kind.name).everyone.auc, abs=0.02)
 
 
 def test_the_probabilities_hold_on_the_whole(trained):
@@ -103,10 +104,10 @@ def test_the_probabilities_hold_on_the_whole(trained):
     assert trained.judgement.of("boosting").active.ece < 0.15
 
 
-def test_too_few_leavers_train_nothing(shop, spec):
-    few = dict(list(shop.items())[:30])
+def test_too_few_leavers_train_nothing(told, spec):
+    few = dict(list(told.items())[:30])
     with pytest.raises(TooLittleHistory, match="of each are needed"):
-        train(few, spec)
+        train(Histories.of(few), spec)
 
 
 def test_values_beyond_those_seen_in_training_count_as_the_nearest_seen(trained):

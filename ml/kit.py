@@ -1,0 +1,108 @@
+"""What a training can choose from: features, labels and candidates, ours and a data scientist's own.
+
+Her own lie in one folder, a file each or together: `FEATURES`, `LABELS` and `CANDIDATES` at the top of a Python file
+there are taken beside ours. They are run with our rights, so the folder is named by whoever runs the workspace.
+"""
+
+import hashlib
+import runpy
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from ml.cut import Cut
+from ml.definition import Feature
+from ml.facts import facts, frame, owned
+from ml.features.catalogue import FEATURES, ask
+from ml.labels import LABELS, Label
+from ml.model import CANDIDATES, Candidate
+
+_NEVER = datetime(2000, 1, 1, tzinfo=UTC)
+NAMES = {"FEATURES": Feature, "LABELS": Label, "CANDIDATES": Candidate}
+
+
+class OwnFileRefused(ValueError):
+    """A file of one's own can't be used: which one, why, and what would be right."""
+
+
+@dataclass(frozen=True)
+class Kit:
+    """`digest` is the SHA-256 of the files of one's own; empty without any."""
+
+    questions: tuple[Feature, ...] = FEATURES
+    labels: Mapping[str, Label] = field(default_factory=lambda: LABELS)
+    candidates: tuple[Candidate, ...] = CANDIDATES
+    digest: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The features' names, in the order of the columns."""
+        return tuple(one.name for one in self.questions)
+
+    @property
+    def types(self) -> frozenset[str]:
+        """What a stored model may hold beyond what skops trusts by itself."""
+        return frozenset(one for candidate in self.candidates for one in candidate.types)
+
+
+OURS = Kit()
+
+
+def kit(folder: Path | None) -> Kit:
+    """Ours, and what is in the folder. Raises `OwnFileRefused`; then nothing of it is used."""
+    if folder is None:
+        return OURS
+    if not folder.is_dir():
+        raise OwnFileRefused(f"{folder} is no folder: name the one with your features, labels and candidates")
+    found: dict[str, list[Any]] = {name: [] for name in NAMES}
+    hashed = hashlib.sha256()
+    for path in sorted(folder.glob("*.py")):
+        hashed.update(path.name.encode() + path.read_bytes())
+        for name, some in _read(path).items():
+            found[name] += some
+    made = Kit(
+        questions=(*FEATURES, *found["FEATURES"]),
+        labels={**LABELS, **{one.name: one for one in found["LABELS"]}},
+        candidates=(*CANDIDATES, *found["CANDIDATES"]),
+        digest=hashed.hexdigest(),
+    )
+    for what, names in (("feature", made.names), ("candidate", tuple(one.name for one in made.candidates))):
+        twice = [name for name, count in Counter(names).items() if count > 1]
+        if twice:
+            raise OwnFileRefused(
+                f"{folder}: there are two {what}s called {twice[0]}: give yours a name of its own"
+            )
+    return made
+
+
+def _read(path: Path) -> dict[str, list[Any]]:
+    try:
+        told = runpy.run_path(str(path))
+    except Exception as error:  # whatever a file of somebody else raises, it is that file which is broken
+        raise OwnFileRefused(f"{path}: {type(error).__name__}: {error}") from error
+    found: dict[str, list[Any]] = {}
+    for name, kind in NAMES.items():
+        some = told.get(name, ())
+        some = [some] if isinstance(some, kind) else some
+        if not isinstance(some, list | tuple) or not all(isinstance(one, kind) for one in some):
+            raise OwnFileRefused(f"{path}: {name} must be a tuple of {kind.__name__}, see docs/training.md")
+        found[name] = list(some)
+    for feature in found["FEATURES"]:
+        _try(path, feature)
+    if not any(found.values()):
+        raise OwnFileRefused(f"{path}: none of {', '.join(NAMES)} is in it")
+    return found
+
+
+def _try(path: Path, feature: Feature) -> None:
+    """A feature that can't be asked of an empty table can't be asked of a full one."""
+    empty = facts(owned(frame([]).lazy()).collect())
+    try:
+        ask(Cut(empty, _NEVER), (feature,))
+    except (pl.exceptions.PolarsError, KeyError, TypeError, AttributeError) as error:
+        raise OwnFileRefused(f"{path}: the feature {feature.name} can't be asked: {error}") from error

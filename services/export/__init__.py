@@ -1,0 +1,1 @@
+"""The journal as Parquet, for data scientists and for training."""
