@@ -15,6 +15,13 @@ from ml.facts import DAY, known_before
 
 Over = Literal["events", "days", "contacts", "holdings", "cases", "bills"]
 
+COLUMNS = (
+    "customer", "event_id", "position", "type", "occurred_at", "known_at", "stream", "revision", "source",
+    "amount", "price", "quantity", "wait_seconds", "talk_seconds", "channel", "direction", "reason", "outcome",
+    "confirmed", "outside", "signals", "contact_id", "kind", "status", "timely", "case_id", "holding_id", "product",
+    "ends_at", "bill_id", "score", "scale", "answer", "purpose", "campaign", "touch_id", "said_occurred_at",
+)  # fmt: skip
+"""The columns of the events that the tables, our features and our labels look at; no other is read from a file."""
 REPEATED_DAYS = 7
 """A contact so soon after the last one is a repeat (FCR's N)."""
 TOUCHED = "touch.recorded"

@@ -103,7 +103,9 @@ def facts(owned: pl.DataFrame) -> pl.DataFrame:
         rest = found.join(touched.select("customer", "event_id"), on=["customer", "event_id"], how="anti")
         found = pl.concat([rest, pl.DataFrame(list(_intervals(touched, changes)), schema=found.schema)])
     return found.with_columns(
-        (pl.col(name) * EXACT).round().cast(pl.Int64).alias(f"{name}_e4") for name in ADDED_UP
+        (pl.col(name) * EXACT).round().cast(pl.Int64).alias(f"{name}_e4")
+        for name in ADDED_UP
+        if name in found.columns
     ).sort("customer", "occurred_at", "stream", "revision", "position", maintain_order=True)
 
 

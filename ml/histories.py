@@ -1,6 +1,6 @@
 """Everybody's facts, in parts of whole customers, and who turned out to be whom."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -12,13 +12,14 @@ import polars as pl
 
 from events.envelope import Envelope
 from events.identity import CustomersMerged
+from ml.cut import COLUMNS
 from ml.facts import MOMENT, facts, frame, owned
 
 MERGES: dict[str, Any] = {"customer": pl.String, "absorbed": pl.String, "known_at": MOMENT}
 """`absorbed` was known from `known_at` on to be `customer`."""
 WHOSE: dict[str, Any] = {"event_id": pl.String, "customer": pl.String, "known_from": MOMENT}
 """Of customers who were joined or parted: an event, whose it is, and from when that was known."""
-ROWS = 1_000_000
+ROWS = 500_000
 """Events that are in memory at a time, about: so many make a part."""
 DIGITS = 4
 """Of a customer's key, by which histories are divided into parts."""
@@ -46,9 +47,11 @@ class Histories:
         return cls(lambda: iter([found]), pl.DataFrame(sorted(merged), schema=MERGES, orient="row"))
 
     @classmethod
-    def exported(cls, folder: Path, issuer: str | None = None) -> "Histories":
+    def exported(
+        cls, folder: Path, issuer: str | None = None, columns: Collection[str] = COLUMNS
+    ) -> "Histories":
         """Of an export of the journal: all customers, or those whom an issuer's identifiers name now."""
-        events = pl.scan_parquet(folder / "events" / "*.parquet", missing_columns="insert")
+        events = pl.scan_parquet(folder / "events" / "*.parquet").select(*columns)
         whose = pl.read_parquet(folder / "whose.parquet")
         moved = owned(
             events.join(whose.lazy().select("event_id").unique(), on="event_id", how="semi"), whose.lazy()

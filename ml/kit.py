@@ -15,9 +15,9 @@ from typing import Any
 
 import polars as pl
 
-from ml.cut import Cut
+from ml.cut import COLUMNS, Cut
 from ml.definition import Feature
-from ml.facts import facts, frame, owned
+from ml.facts import facts, frame, owned, schema
 from ml.features.catalogue import FEATURES, ask
 from ml.labels import LABELS, Label
 from ml.model import CANDIDATES, Candidate
@@ -43,6 +43,12 @@ class Kit:
     def names(self) -> tuple[str, ...]:
         """The features' names, in the order of the columns."""
         return tuple(one.name for one in self.questions)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the events that are looked at: ours, and those that features of one's own ask of."""
+        asked = {root.removesuffix("_e4") for one in self.questions for root in one.ask.meta.root_names()}
+        return (*COLUMNS, *sorted(asked & schema().keys() - set(COLUMNS)))
 
     @property
     def types(self) -> frozenset[str]:
