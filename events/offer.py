@@ -4,7 +4,7 @@ from typing import Literal
 
 from events.envelope import Event
 from events.registry import event
-from events.vocabulary import Channel, Code, Currency, Moment, Money, Name, Purpose
+from events.vocabulary import Channel, Code, Currency, Moment, Money, Name, Purpose, Share
 
 Answer = Literal["accepted", "declined", "later"]
 
@@ -30,7 +30,11 @@ class OfferDefined(Event):
 
 @event("presentation.made", by="policy offer, or outreach")
 class PresentationMade(Event):
-    """One offer was put to the customer, because of this rule."""
+    """One offer was put to the customer, because of this rule.
+
+    `propensity` is the probability with which it was chosen among the `possible` ones: without it nobody can say later
+    what another choice would have brought.
+    """
 
     presentation_id: Name
     offer: Name
@@ -41,6 +45,8 @@ class PresentationMade(Event):
     campaign: Name | None = None
     step: Name | None = None
     agent: Name | None = None
+    propensity: Share | None = None
+    possible: tuple[Name, ...] = ()
 
 
 @event("presentation.answered", door="facts", by="agent desktop, app, any channel with an answer")

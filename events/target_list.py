@@ -30,7 +30,11 @@ class TargetListPublished(Event):
 
 @event("target_list.member_added", by="touchstone list build")
 class TargetListMemberAdded(Event):
-    """A customer is on a list: how high, why, with which offer, on which channel, when."""
+    """A customer is on a list: how high, why, with which offer, on which channel, when.
+
+    The row is good from `window_from` until it expires at `window_until`. `contact_from` and `contact_until` are the
+    first time in it that is allowed on the customer's own clock and calendar.
+    """
 
     list_id: Name
     purpose: Purpose
@@ -44,3 +48,5 @@ class TargetListMemberAdded(Event):
     channel: Channel
     window_from: Moment
     window_until: Moment
+    contact_from: Moment | None = None
+    contact_until: Moment | None = None

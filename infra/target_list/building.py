@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
+from importlib.metadata import version
 
 import msgspec
 import structlog
@@ -43,6 +44,8 @@ PURPOSES: dict[str, ListPurpose] = {"retention": "retention", "winback": "win_ba
 """What people may call a purpose."""
 
 log = structlog.get_logger()
+CALENDARS = ("holidays", "tzdata")
+"""What says when it is a holiday, and what the clock says somewhere: another release may say otherwise."""
 _row = msgspec.json.Decoder(ListRow)
 _MEMBER_FIELDS = frozenset(TargetListMemberAdded.__struct_fields__)
 _published = msgspec.json.Decoder(TargetListPublished)
@@ -145,7 +148,7 @@ def _decided(
     seed = seed or sha256("\x1f".join((purpose, moment.isoformat(), said)).encode()).hexdigest()[:16]
     brief = Brief(
         purpose=purpose, as_of=moment, rules=rules, reach=workspace.rules.reach,
-        currency=gathered.currency, seed=seed,
+        currency=gathered.currency, seed=seed, calling=workspace.rules.calling,
     )  # fmt: skip
     rows = build_rows(brief, gathered.candidates)
     lines = canonical(rows)
@@ -174,6 +177,9 @@ def _definition(workspace: Workspace, rules: ListRules, currency: str, issuer: s
         "budget": "" if rules.budget is None else str(rules.budget), "capacity": str(rules.capacity),
         "holdout": str(rules.holdout), "channels": " ".join(rules.channels), "reach": _pairs(reach),
         "legal_basis": _pairs(rules.legal_basis), "days_open": str(rules.days_open),
+        "calling": msgspec.json.encode(workspace.rules.calling).decode(),
+        "home": f"{workspace.settings.region} {workspace.settings.zone}",
+        **{name: version(name) for name in CALENDARS},
     }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from infra.database import unavailable
 from infra.journal.stored import read
 from infra.standing import CHUNK, Standing, Standings, reachable
 from infra.workspace import Workspace
+from models.domain.calling_window import Place, place_of
 from models.domain.identity import Key
 from models.domain.lifecycle import StageEntry
 from models.domain.permission import Reachable
@@ -49,6 +50,7 @@ class _Seen(Struct, kw_only=True):
     reachable: Reachable
     value: dict[str, Value]
     holdings: tuple[Holding, ...]
+    place: Place
     churn: Foretold | None
 
 
@@ -82,6 +84,7 @@ def _seen(
     standings = Standings(connection, workspace.rules, workspace.settings.zone)
     seen: list[_Seen] = []
     suppressed = standings.suppressed()
+    home = Place((workspace.settings.zone,), workspace.settings.region)
     position = 0
     for chunk in standings.at(moment, _population(connection, workspace, issuer)):
         position = max([position, *(one.position for one in chunk)])
@@ -89,7 +92,8 @@ def _seen(
         seen += [
             found
             for one in chunk
-            if _named_by(one, issuer) and (found := _as_seen(one, purpose, moment, complaints, suppressed))
+            if _named_by(one, issuer)
+            and (found := _as_seen(one, purpose, moment, complaints, suppressed, home))
         ]
     return seen, position
 
@@ -110,6 +114,7 @@ def _as_seen(
     moment: datetime,
     complaints: Collection[str],
     suppressed: Collection[Key],
+    home: Place,
 ) -> _Seen | None:
     entry, churn = one.lifecycle.now, one.view.churn
     if entry is None or entry.stage not in STAGES[purpose]:
@@ -117,9 +122,16 @@ def _as_seen(
     return _Seen(
         customer=one.customer, entry=entry, last_because=one.lifecycle.last_because,
         reachable=reachable(one, complaints, suppressed), value=one.view.value,
-        holdings=tuple(one.view.holdings.values()),
+        holdings=tuple(one.view.holdings.values()), place=_place(one, home),
         churn=churn if churn and churn.as_of <= moment else None,
     )  # fmt: skip
+
+
+def _place(one: Standing, home: Place) -> Place:
+    """Where a customer is, by what their phone numbers say."""
+    phones = (held.facets for held in one.view.identifiers if held.kind == "phone" and not held.blocked)
+    facets = next((said for said in phones if said.get("zone") or said.get("country")), {})
+    return place_of(facets.get("country", ""), facets.get("zone", ""), home)
 
 
 def _latest(seen: Iterable[_Seen]) -> str:
@@ -174,7 +186,7 @@ def _candidate(
     else:
         probability, order = round(1 - score.probability, DIGITS), -score.rank
     return Candidate(
-        customer=one.customer, stage=one.entry.stage, reachable=one.reachable, probability=probability,
+        customer=one.customer, stage=one.entry.stage, reachable=one.reachable, place=one.place, probability=probability,
         value=value,
         because=(one.entry.rule, *(_NO_CODE.sub("_", reason.feature) for reason in reasons)),
         why=(*_in_words(one.entry, value, currency), *(reason.says for reason in reasons)),

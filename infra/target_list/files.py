@@ -27,7 +27,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠
 ADDRESS = ("address_kind", "address_issuer", "address")
 COLUMNS = (
     "rank", "customer", "stage", "probability", "value", "currency", "expected_profit", "because", "why",
-    "because_events", "offer", "channel", "basis", "window_from", "window_until",
+    "because_events", "offer", "channel", "basis", "window_from", "window_until", "contact_from", "contact_until",
 )  # fmt: skip
 
 
@@ -72,7 +72,7 @@ def parquet(pages: Pages, *, addresses: bool) -> bytes:
     types = {
         "rank": pa.int64(), "probability": pa.float64(), "value": pa.decimal128(24, 2),
         "expected_profit": pa.decimal128(26, 4), "because": several, "why": several,
-        "because_events": several, "window_from": at, "window_until": at,
+        "because_events": several, "window_from": at, "window_until": at, "contact_from": at, "contact_until": at,
     }  # fmt: skip
     names = [*COLUMNS, *(ADDRESS if addresses else ())]
     schema = pa.schema([(name, types.get(name, text)) for name in names])

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from events.vocabulary import Channel, Code, Currency, IdentifierKind, Name, Share
+from models.domain.calling_window import Times
 
 Amount = Annotated[Decimal, Meta(description="In the workspace's own currency; not negative.")]
 
@@ -132,6 +133,8 @@ class Rules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     postal addresses under its account numbers."""
     never_identify: tuple[NeverIdentify, ...] = ()
     """Beside `NEVER`: the company's own numbers, switchboards, addresses that many people write from."""
+    calling: tuple[Times, ...] = ()
+    """The company's own hours for a channel, or for a channel and a purpose, before `calling_window.TIMES`."""
     keep_days: dict[str, Annotated[int, Meta(ge=1)]] = {}
     """How long personal values are kept, by event type (or `raw_body`, `quarantine`); what is not named, for ever."""
     currency: Currency = ""

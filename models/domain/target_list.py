@@ -14,7 +14,9 @@ import msgspec
 from msgspec import Struct
 
 from events.vocabulary import Channel, Stage
+from models.domain.calling_window import Place, Times, Window, next_window, times_for
 from models.domain.permission import Permitted, Reachable, permission
+from models.domain.profit import cuts
 from models.domain.rules import ListRules
 from models.domain.worth import ListPurpose, expected
 
@@ -25,7 +27,7 @@ STAGES: Mapping[ListPurpose, frozenset[Stage]] = {
 }
 """Whom a purpose is about: customers who are active, or customers who were."""
 
-FORMULA = "1"
+FORMULA = "2"
 """Goes up when value, profit or the draw is computed in another way: the same settings then mean
 another list."""
 
@@ -37,13 +39,14 @@ class Candidate(Struct, frozen=True, kw_only=True):
 
     `probability` is the score: of leaving for retention, of coming back for win-back; None without
     one. `value` is the money at stake (`money_at_stake`), None where nothing has a price. `because`
-    are codes, `why` the same in words, `because_events` the events behind them. `order` breaks ties
-    before the id does; ids are random per installation.
+    are codes, `why` the same in words, `because_events` the events behind them. `place` is where they are, for
+    the hours on their own clock. `order` breaks ties before the id does; ids are random per installation.
     """
 
     customer: str
     stage: Stage
     reachable: Reachable
+    place: Place = Place((), "")
     probability: float | None = None
     value: Decimal | None = None
     because: tuple[str, ...] = ()
@@ -56,7 +59,8 @@ class ListRow(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One candidate as frozen: ids, figures and reasons, never a personal value.
 
     `rule` says why somebody is no member. `profit` is what contacting them is expected to earn.
-    `rank` is 1 for the first member, 0 for all others.
+    `rank` is 1 for the first member, 0 for all others. It is good from `window_from` to `window_until`, its
+    expiry; within that the customer may first be contacted from `contact_from` to `contact_until`.
     """
 
     customer: str
@@ -76,6 +80,8 @@ class ListRow(Struct, frozen=True, kw_only=True, omit_defaults=True):
     basis: str = ""
     window_from: datetime | None = None
     window_until: datetime | None = None
+    contact_from: datetime | None = None
+    contact_until: datetime | None = None
 
 
 class Brief(Struct, frozen=True, kw_only=True):
@@ -87,6 +93,7 @@ class Brief(Struct, frozen=True, kw_only=True):
     reach: Mapping[Channel, tuple[str, ...]]
     currency: str
     seed: str
+    calling: tuple[Times, ...] = ()
 
 
 class Priced(Struct, frozen=True):
@@ -96,6 +103,7 @@ class Priced(Struct, frozen=True):
     permitted: Permitted
     profit: Decimal
     spend: Decimal
+    window: Window
     key: tuple[Decimal, Decimal, float, int, str]
 
 
@@ -132,13 +140,18 @@ def build(brief: Brief, candidates: Iterable[Candidate]) -> list[ListRow]:
 def judge(candidate: Candidate, brief: Brief) -> Priced | str:
     """What contacting a candidate is expected to bring, or the one rule that forbids it.
 
-    First what `permission` says, then `no_score`, then `no_value`: nothing the customer bought or holds
-    has a price in the list's currency.
+    First what `permission` says, then `no_window`: before the row expires there is no hour at which the channel may
+    be used where they are. Then `no_score`, then `no_value`: nothing the customer bought or holds has a price in the
+    list's currency.
     """
     rules = brief.rules
     found = permission(candidate.reachable, brief.purpose, rules.channels, rules.legal_basis, brief.reach)
     if isinstance(found, str):
         return found
+    times = times_for(found.channel, brief.purpose, brief.calling)
+    open_at = next_window(candidate.place, times, *window(brief.as_of, rules.days_open))
+    if open_at is None:
+        return "no_window"
     if candidate.probability is None:
         return "no_score"
     if candidate.value is None:
@@ -146,7 +159,7 @@ def judge(candidate: Candidate, brief: Brief) -> Priced | str:
     cost = rules.cost_of(found.channel)
     profit, spend = expected(brief.purpose, candidate.probability, candidate.value, rules, cost)
     key = (-profit, -candidate.value, -candidate.probability, candidate.order, candidate.customer)
-    return Priced(candidate, found, profit, spend, key)
+    return Priced(candidate, found, profit, spend, open_at, key)
 
 
 def drawn(customers: Sequence[str], share: float, seed: str) -> frozenset[str]:
@@ -181,19 +194,11 @@ def _cut(ranked: Sequence[Priced], rules: ListRules) -> tuple[list[Priced], list
     """Those to contact, and those beyond with the rule that cut them off."""
     chosen: list[Priced] = []
     beyond: list[tuple[str, Priced]] = []
-    spent, closed_by = Decimal(0), ""
-    for one in ranked:
-        if one.profit <= 0:
-            beyond.append(("does_not_pay", one))
-            continue
-        if not closed_by and len(chosen) >= rules.capacity:
-            closed_by = "over_capacity"
-        elif not closed_by and rules.budget is not None and spent + one.spend > rules.budget:
-            closed_by = "over_budget"
-        if closed_by:
-            beyond.append((closed_by, one))
+    figures = [(one.profit, one.spend) for one in ranked]
+    for one, rule in zip(ranked, cuts(figures, capacity=rules.capacity, budget=rules.budget), strict=True):
+        if rule:
+            beyond.append((rule, one))
         else:
-            spent += one.spend
             chosen.append(one)
     return chosen, beyond
 
@@ -203,7 +208,7 @@ def _row(one: Priced, brief: Brief, part: Part, *, rule: str = "", rank: int = 0
     return msgspec.structs.replace(
         _left_out(rule, one.candidate, brief), part=part, rank=rank, profit=one.profit,
         offer=brief.rules.offer, channel=one.permitted.channel, basis=one.permitted.basis,
-        window_from=begin, window_until=end,
+        window_from=begin, window_until=end, contact_from=one.window.begin, contact_until=one.window.end,
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
+from models.domain import profit
 from models.domain.rules import ListRules
 
 ListPurpose = Literal["retention", "win_back"]
@@ -43,15 +44,10 @@ def expected(
 ) -> tuple[Decimal, Decimal]:
     """What contacting a customer is expected to earn, and what it is expected to cost; may be negative.
 
-        profit = p x a x (value - offer cost) - anyway x offer cost - contact cost
-        cost   = (p x a + anyway) x offer cost + contact cost
-
-    Retention: of the p who would leave, the offer keeps the share a (`acceptance`); the 1 - p who would
-    have stayed anyway take the offer too. Win-back: of the p who are open to coming back, the offer
-    brings the share a, and the other p x (1 - a) would have come by themselves and take it too. Until
-    hold-outs have been measured, a is a setting: the figures order a list, they are no forecast.
+    The formulas are those of `models.domain.profit`: `leaving` for retention, `returning` for win-back. Until hold-outs
+    have been measured, the acceptance is a setting: the figures order a list, they are no forecast.
     """
     p, a = Decimal(str(probability)), Decimal(str(rules.acceptance))
-    anyway = 1 - p if purpose == "retention" else p * (1 - a)
-    spend = (p * a + anyway) * rules.offer_cost + contact_cost
-    return (p * a * value - spend).quantize(FINE), spend
+    won, anyway = profit.leaving(p, a) if purpose == "retention" else profit.returning(p, a)
+    earned = profit.earned(won, anyway, value, rules.offer_cost, contact_cost)
+    return earned.quantize(FINE), profit.spent(won, anyway, rules.offer_cost, contact_cost)
