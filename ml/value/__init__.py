@@ -1,0 +1,1 @@
+"""What a customer will be worth: purchases to come, money per purchase, and how well both were foretold."""
