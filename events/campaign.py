@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from events.envelope import Event
 from events.registry import event
-from events.vocabulary import Channel, Code, Count, Moment, Name, Purpose
+from events.vocabulary import Channel, Code, Count, Moment, Name, Purpose, Share
 
 AttemptOutcome = Literal[
     "reached", "no_answer", "busy", "voicemail", "wrong_party", "refused", "bounced", "delivered", "failed"
@@ -49,6 +49,22 @@ class CampaignStopped(Event):
 
     campaign: Name
     why: Code
+
+
+@event("campaign.assigned", door="facts", by="marketing, a campaign tool")
+class CampaignAssigned(Event):
+    """Chance put the customer into a campaign's treatment, or into its hold-out.
+
+    `propensity` is the probability with which it was the treatment. What the campaign brought is the difference between
+    all who were assigned and all who were held out, contacted or not, up to `until`.
+    """
+
+    campaign: Name
+    purpose: Purpose
+    treatment: Code
+    held_out: bool
+    propensity: Share
+    until: Moment | None = None
 
 
 @event("enrolment.started", by="outreach", category="enrolment", key="enrolment_id")

@@ -42,3 +42,37 @@ class ModelRegistered(Event):
     trained_on: tuple[Moment, ...]
     judged_at: Moment
     metrics: dict[str, float]
+
+
+@event("prediction.model_promoted", by="touchstone train, or a person", category="model", key="model")
+class ModelPromoted(Event):
+    """From now on this artifact scores for the model, in place of `before` where there was one, and why."""
+
+    model: Name
+    artifact: Name
+    why: Name
+    before: Name | None = None
+
+
+@event("prediction.model_rolled_back", by="touchstone models roll-back", category="model", key="model")
+class ModelRolledBack(Event):
+    """The artifact that scored before scores again; `from_artifact` no longer does, and why."""
+
+    model: Name
+    artifact: Name
+    from_artifact: Name
+    why: Name
+
+
+@event("prediction.model_evaluated", by="touchstone models check", category="artifact", key="artifact")
+class ModelEvaluated(Event):
+    """How an artifact did on what came later: scored at `scored_at`, judged when the horizon was over.
+
+    `metrics` are figures by name (auc, ece, base_rate, psi …); `findings` are sentences for people.
+    """
+
+    artifact: Name
+    scored_at: Moment
+    judged_at: Moment
+    metrics: dict[str, float]
+    findings: tuple[Name, ...] = ()

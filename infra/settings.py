@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     connectors: Path | None = Field(
         default=None, description="TOML file with the systems that may call /v1/connectors"
     )
+    own: Path | None = Field(
+        default=None, description="Folder with a data scientist's own features, labels and candidates"
+    )
     archive_days: int = Field(
         default=35,
         ge=0,

@@ -19,7 +19,8 @@ COLUMNS = (
     "customer", "event_id", "position", "type", "occurred_at", "known_at", "stream", "revision", "source",
     "amount", "price", "quantity", "wait_seconds", "talk_seconds", "channel", "direction", "reason", "outcome",
     "confirmed", "outside", "signals", "contact_id", "kind", "status", "timely", "case_id", "holding_id", "product",
-    "ends_at", "bill_id", "score", "scale", "answer", "purpose", "campaign", "touch_id", "said_occurred_at",
+    "ends_at", "due_at", "bill_id", "unit", "score", "scale", "answer", "purpose", "campaign", "touch_id",
+    "said_occurred_at",
 )  # fmt: skip
 """The columns of the events that the tables, our features and our labels look at; no other is read from a file."""
 REPEATED_DAYS = 7
@@ -152,10 +153,20 @@ def _cases(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def _bills(events: pl.DataFrame) -> pl.DataFrame:
-    """Bills, each with what the one before it was."""
+    """What was billed: one row a bill, what the one before it was, and whether it was paid late or is overdue."""
+    issued, paid = _type == "bill.issued", pl.col("occurred_at").filter(_type == "bill.paid").max()
+    at = pl.col("occurred_at") + pl.duration(microseconds=pl.col("age_us"))
+    due = pl.col("due_at").filter(issued).last()
     return (
-        events.lazy().filter(_type == "bill.issued").select("customer", "age", "age_us", "amount_e4", "bill_id")
-        .sort("customer", pl.col("age"), "bill_id", descending=[False, True, False])
+        events.lazy().filter(_type.is_in(["bill.issued", "bill.paid"])).with_columns(at=at)
+        .group_by("customer", "bill_id")
+        .agg(
+            pl.col("age").filter(issued).last(), pl.col("age_us").filter(issued).last(),
+            pl.col("amount_e4").filter(issued).last(),
+            late=(paid > due).fill_null(False) | (paid.is_null() & (due < pl.col("at").first())).fill_null(False),
+        )
+        .filter(pl.col("age_us").is_not_null())
+        .sort("customer", pl.col("age_us"), "bill_id", descending=[False, True, False])
         .with_columns(before_e4=pl.col("amount_e4").shift(1).over("customer"))
         .collect()
     )  # fmt: skip

@@ -1,6 +1,6 @@
 """Everyone's probability of leaving as of a moment, ranked and explained."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import numpy as np
@@ -19,6 +19,8 @@ from ml.model import ChurnModel
 
 DIGITS = 9
 """Decimals of a probability that are told and ranked by; what lies beyond differs between machines."""
+PART = 50_000
+"""Rows that the model is asked of at a time."""
 
 
 class Score(Struct, frozen=True, kw_only=True):
@@ -40,40 +42,85 @@ class Score(Struct, frozen=True, kw_only=True):
 
 def score(
     model: ChurnModel, histories: Histories, as_of: datetime, label: str | Label = "no_activity",
-    questions: Sequence[Feature] = FEATURES, progress: Progress | None = None,
+    questions: Sequence[Feature] = FEATURES, progress: Progress | None = None, explained: int | None = None,
 ) -> list[Score]:  # fmt: skip
-    """All customers whom the label concerns at `as_of`, likeliest to leave first.
+    """All customers whom the label concerns at `as_of`, likeliest to leave first, as `ranked` does it."""
+    return ranked(model, asked(histories, as_of, label, questions, progress), questions, explained)
 
-    Who they are, and what they did, goes by the merges and corrections known before `as_of`.
+
+def asked(
+    histories: Histories, as_of: datetime, label: str | Label = "no_activity",
+    questions: Sequence[Feature] = FEATURES, progress: Progress | None = None,
+) -> pl.DataFrame:  # fmt: skip
+    """The table to score: `customer`, a column per feature, `first` (the place of their first event in the journal).
+
+    Whom the label concerns, and what they did, goes by the merges and corrections known before `as_of`.
+    """
+    meant = LABELS[label] if isinstance(label, str) else label
+    parts = [_part(facts, histories, as_of, meant, questions, progress) for facts in histories.read()]
+    told = [part for part in parts if len(part)] or parts[:1]
+    return pl.concat(told) if told else _nobody(questions)
+
+
+def ranked(
+    model: ChurnModel,
+    rows: pl.DataFrame,
+    questions: Sequence[Feature] = FEATURES,
+    explained: int | None = None,
+) -> list[Score]:
+    """The customers of a table of `asked`, likeliest to leave first; the first `explained` of them with reasons.
+
+    None: everyone is given reasons, which takes far longer than the ranking does.
 
     Equal probabilities are ranked by silence, longest first, then by all features, then by the place of the
     customer's first event in the journal, and only then by id: ids are random per installation, and a list is not.
     """
-    asked = LABELS[label] if isinstance(label, str) else label
-    parts = [
-        part
-        for facts in histories.read()
-        if len(part := _part(facts, histories, as_of, asked, questions, progress))
-    ]
-    if not parts:
+    if not len(rows):
         return []
-    rows = pl.concat(parts)
     names = tuple(one.name for one in questions)
     matrix = np.ascontiguousarray(rows.select(names).fill_null(float("nan")).to_numpy())
     distinct, place = np.unique(_as_bytes(matrix), return_inverse=True)
     of_each = matrix[_first(place, len(distinct))]
-    probability = np.round(model.probability(of_each, names), DIGITS)[place]
+    del distinct
+    probability = np.concatenate([
+        np.round(model.probability(some, names), DIGITS) for some in _parts(of_each)
+    ])[place]  # fmt: skip
     silence = np.nan_to_num(matrix[:, names.index(SILENCE)]) if SILENCE in names else np.zeros(len(rows))
-    told = zip((-probability).tolist(), (-silence).tolist(), place.tolist(), rows["first"].to_list(),
-               rows["customer"].to_list(), strict=True)  # fmt: skip
-    order = sorted(range(len(rows)), key=list(told).__getitem__)
-    why = reasons(model, model.select(of_each, names), questions)
+    del matrix
     customers = rows["customer"].to_list()
+    told = list(zip((-probability).tolist(), (-silence).tolist(), place.tolist(), rows["first"].to_list(),
+                    customers, strict=True))  # fmt: skip
+    order = sorted(range(len(told)), key=told.__getitem__)
+    why = _why(model, of_each, place[order[:explained]], questions)
     return [
         Score(customer=customers[row], probability=float(probability[row]), rank=rank, of=len(order),
-              reasons=why[place[row]])
+              reasons=why.get(int(place[row]), ()) if explained is None or rank <= explained else ())
         for rank, row in enumerate(order, start=1)
     ]  # fmt: skip
+
+
+def _why(
+    model: ChurnModel, of_each: np.ndarray, places: np.ndarray, questions: Sequence[Feature]
+) -> dict[int, tuple[ScoreReason, ...]]:
+    """The reasons of some of the distinct rows, by their place."""
+    names, wanted = tuple(one.name for one in questions), np.unique(places)
+    found = (
+        one
+        for some in _parts(wanted)
+        for one in reasons(model, model.select(of_each[some], names), questions)
+    )
+    return dict(zip(wanted.tolist(), found, strict=True))
+
+
+def _parts(rows: np.ndarray) -> Iterator[np.ndarray]:
+    """Rows in parts, so that what is made of them stays small in memory."""
+    return (rows[start : start + PART] for start in range(0, len(rows), PART))
+
+
+def _nobody(questions: Sequence[Feature]) -> pl.DataFrame:
+    return pl.DataFrame(
+        schema={"customer": pl.String} | {one.name: pl.Float64 for one in questions} | {"first": pl.Int64}
+    )
 
 
 def _part(

@@ -1,6 +1,8 @@
 """Training and scoring over a workspace: histories out of the journal, predictions back into it."""
 
 import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -12,16 +14,28 @@ from infra import populations
 from infra.database import unavailable
 from infra.ids import derived_id
 from infra.workspace import Workspace
-from ml.artifacts import Artifact, ArtifactRefused, load, train_once
+from ml.artifacts import Artifact, ArtifactRefused, find, load, save, training_key
+from ml.dataset import Dataset
+from ml.evaluation import auc_gain
 from ml.histories import Histories
+from ml.kit import OURS, Kit, kit
 from ml.scoring import Score, score
-from ml.training import TooLittleHistory, spec_for
+from ml.training import TooLittleHistory, fit, prepare, spec_for
 from models.errors import Refused
 from models.ports import By, Write
+from services import registry
 from services.export.writing import export, key_of
 
 CHUNK = 2_000
+Bars = Callable[[str], AbstractContextManager[Callable[[int], None]]]
+"""Opens a progress bar with a name; what it gives is told how many events are done."""
 CURE = "Delete the folder and run `touchstone train` again"
+
+
+@contextmanager
+def silent(_: str) -> Iterator[Callable[[int], None]]:
+    """No progress is shown."""
+    yield lambda done: None
 
 
 class Scoring(Struct, frozen=True, kw_only=True):
@@ -43,35 +57,93 @@ def artifacts_folder(workspace: Workspace) -> Path:
     return workspace.settings.var / "artifacts"
 
 
+class Training(Struct, frozen=True, kw_only=True):
+    """What a training left: an artifact, whether it scores from now on, and why or why not, in a sentence."""
+
+    artifact: Artifact
+    dataset: Dataset
+    champion: bool
+    why: str
+
+
 def train(
-    workspace: Workspace, issuer: str | None = None, *, until: datetime | None = None, horizon_days: int = 180
-) -> Artifact:
+    workspace: Workspace, issuer: str | None = None, *, until: datetime | None = None, horizon_days: int = 180,
+    label: str = "no_activity", promote: bool = True, progress: Bars = silent,
+) -> Training:  # fmt: skip
     """Train on what is in the journal, judge on the latest cut, register what passed its checks.
 
-    The same histories, rules and code give the artifact that is there already. `until` (exclusive)
-    ends the data; by default the day after the last event.
+    The same histories, rules and code give the artifact that is there already. `until` (exclusive) ends the data; by
+    default the day after the last event. What ranks no worse than the present champion on the judge cut becomes the
+    champion, unless `promote` is False. Raises `Refused`, `TooLittleHistory`, `LeakFound`, `OwnFileRefused`,
+    `ArtifactRefused`; then the former champion stays.
     """
     _not_ahead(workspace, until)
     if horizon_days < 1:
         raise Refused("horizon", "the horizon is a number of days, 1 or more")
-    told = histories(workspace, issuer)
+    kit = kit_of(workspace)
+    told = histories(workspace, issuer, kit, progress)
     if told.span is None:
         raise TooLittleHistory("the journal has no events of these customers: import or send some first")
     first, last = told.span
     end = until or day_after(last)
-    spec = spec_for(first, end, horizon_days=horizon_days)
+    spec = spec_for(first, end, horizon_days=horizon_days, label=label)
     folder = artifacts_folder(workspace)
-    there = {path.name for path in folder.glob("*")}
-    artifact = train_once(told, spec, folder, code=code_revision())
-    _register(workspace, artifact, end, found=artifact.path.name in there)
-    return artifact
+    with progress("asking for features") as done:
+        dataset = prepare(told, spec, kit, done)
+    found = find(folder, training_key(spec, dataset, code_revision(), kit), kit)
+    artifact = found or save(folder, fit(dataset, spec, kit), code=code_revision(), kit=kit)
+    _register(workspace, artifact, end, found=found is not None)
+    champion, why = _promoted(workspace, artifact, dataset, issuer, promote)
+    return Training(artifact=artifact, dataset=dataset, champion=champion, why=why)
 
 
-def histories(workspace: Workspace, issuer: str | None = None) -> Histories:
+def _promoted(
+    workspace: Workspace, artifact: Artifact, dataset: Dataset, issuer: str | None, may: bool
+) -> tuple[bool, str]:
+    """Whether the artifact scores from now on, and why: compared with the champion where both have seen neither."""
+    model = registry.model_of(issuer)
+    now = registry.champion(workspace, model)
+    if now == artifact.card.id:
+        return True, "it is the champion already"
+    better, why = (True, "it is the first") if now is None else _better(workspace, now, artifact, dataset)
+    if better and may:
+        registry.promote(workspace, model, artifact.card.id, why, "touchstone train")
+    elif better:
+        why = f"{why}; it was not to be promoted: `touchstone models promote {artifact.card.id}` does it"
+    return better and may, why
+
+
+def _better(workspace: Workspace, now: str, artifact: Artifact, dataset: Dataset) -> tuple[bool, str]:
+    try:
+        champion = trusted(workspace, artifacts_folder(workspace) / now)
+    except ArtifactRefused as error:
+        return True, f"the champion {now} can no longer score here ({error.code})"
+    spec = artifact.card.spec
+    if champion.card.spec.label != spec.label or champion.card.spec.horizon_days != spec.horizon_days:
+        return False, f"the champion {now} foretells something else ({champion.registered().foretells})"
+    judge = dataset.at([spec.judge_cut])
+    rows = judge.where(judge.active & ~judge.treated)
+    gain = auc_gain(
+        rows.labels, artifact.model.probability(rows.features, rows.names),
+        champion.model.probability(rows.features, rows.names), seed=spec.seed,
+    )  # fmt: skip
+    told = f"AUC {gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}) beside {now} at {spec.judge_cut:%Y-%m-%d}"
+    return gain.value >= 0, f"it ranks no worse: {told}" if gain.value >= 0 else f"it ranks worse: {told}"
+
+
+def kit_of(workspace: Workspace) -> Kit:
+    """What trainings here can choose from: ours, and what lies in `TOUCHSTONE_OWN`. Raises `OwnFileRefused`."""
+    return kit(workspace.settings.own)
+
+
+def histories(
+    workspace: Workspace, issuer: str | None = None, kit: Kit = OURS, progress: Bars = silent
+) -> Histories:
     """Everybody's facts up to the head of the journal, by way of an export that is kept beside the artifacts."""
     folder = workspace.settings.var / "export"
-    export(workspace, folder)
-    return Histories.exported(folder, issuer)
+    with progress("exporting") as told:
+        export(workspace, folder, lambda done, head: told(done))
+    return Histories.exported(folder, issuer, kit.columns)
 
 
 def trusted(workspace: Workspace, path: Path) -> Artifact:
@@ -80,7 +152,7 @@ def trusted(workspace: Workspace, path: Path) -> Artifact:
     Raises `ml.artifacts.ArtifactRefused`, with the folder and the cure.
     """
     try:
-        artifact = load(path)
+        artifact = load(path, kit=kit_of(workspace))
     except ArtifactRefused as error:
         raise ArtifactRefused(error.code, f"{path}: {error.detail}. {CURE}") from None
     known = {one.event.sha256 for one in workspace.log.stream(f"artifact-{artifact.card.id}")}
@@ -111,8 +183,9 @@ def _register(workspace: Workspace, artifact: Artifact, at: datetime, *, found: 
 
 
 def score_everyone(
-    workspace: Workspace, artifact: Artifact, as_of: datetime | None = None, issuer: str | None = None
-) -> Scoring:
+    workspace: Workspace, artifact: Artifact, as_of: datetime | None = None, issuer: str | None = None,
+    progress: Bars = silent,
+) -> Scoring:  # fmt: skip
     """Score every customer the label concerns, and record a prediction each; a repeat records nothing.
 
     At a moment in the past, customers are those known then. One who has been absorbed since is scored
@@ -124,12 +197,12 @@ def score_everyone(
     moment = as_of or workspace.clock.now()
     spec = artifact.card.spec
     run = derived_id("churn", artifact.card.id, moment.isoformat(), issuer or "")
-    told = histories(workspace, issuer)
+    kit = kit_of(workspace)
+    told = histories(workspace, issuer, kit, progress)
     named = _customers(workspace)
-    scores = [
-        msgspec.structs.replace(one, customer=named[one.customer])
-        for one in score(artifact.model, told, moment, spec.label)
-    ]
+    with progress("scoring") as done:
+        found = score(artifact.model, told, moment, kit.labels[spec.label], kit.questions, done)
+    scores = [msgspec.structs.replace(one, customer=named[one.customer]) for one in found]
     absorbed = {named[one] for one in told.absorbed}
     recorded = [one for one in scores if one.customer not in absorbed]
     new = 0
@@ -167,12 +240,16 @@ def _not_ahead(workspace: Workspace, moment: datetime | None) -> None:
         raise Refused("as_of_ahead", "this moment has not come yet: give one of the past, or none for now")
 
 
-def newest_artifact(workspace: Workspace) -> Artifact:
-    """The artifact trained last in this workspace. Raises FileNotFoundError with the cure."""
-    folders = [path for path in artifacts_folder(workspace).glob("*") if (path / "card.json").exists()]
-    if not folders:
-        raise FileNotFoundError("no model was trained here yet: run `touchstone train` first")
-    return trusted(workspace, max(folders, key=lambda path: (path / "card.json").stat().st_mtime))
+def champion(workspace: Workspace, issuer: str | None = None) -> Artifact:
+    """The artifact that scores for these customers. Raises FileNotFoundError with the cure, `ArtifactRefused`."""
+    model = registry.model_of(issuer)
+    found = registry.champion(workspace, model)
+    if found is None:
+        only = f" --issuer {issuer}" if issuer else ""
+        raise FileNotFoundError(
+            f"no model was trained here yet for {model}: run `touchstone train{only}` first"
+        )
+    return trusted(workspace, artifacts_folder(workspace) / found)
 
 
 def day_after(at: datetime) -> datetime:

@@ -12,12 +12,16 @@ _open = pl.col("open")
 _used = pl.col("is_use")
 
 
-def _use(since: float, until: float = 0.0) -> pl.Expr:
+UNITS = {
+    "minutes": ("minute", "minutes", "min"), "data": ("GB", "MB", "gb", "mb"), "visits": ("visit", "visits", "session"),
+}  # fmt: skip
+"""Quantities of one kind are compared with each other, and with nothing else: minutes and gigabytes have no sum."""
+
+
+def _use(units: tuple[str, ...], since: float, until: float = 0.0) -> pl.Expr:
     """The quantity used between so many days before the cut and so many."""
-    return (
-        pl.col("quantity_e4").filter(_used & (pl.col("age") <= since) & (pl.col("age") > until)).sum()
-        / 10_000
-    )
+    span = within(since) & ~within(until) if until else within(since)
+    return pl.col("quantity_e4").filter(_used & pl.col("unit").is_in(units) & span).sum()
 
 
 FEATURES: tuple[Feature, ...] = (
@@ -51,22 +55,25 @@ FEATURES: tuple[Feature, ...] = (
         "plan_changes", "holding", "times a holding was changed", "times", HOLDING, "holdings", pl.col("changes").sum(),
         "plan changed {}", empty=0.0,
     ),
-    Feature(
-        "use_30d", "use", "quantity used in 30 days, all services", "uses", USE, "events", _use(30),
-        "{} in the last 30 days (quantity)", empty=0.0, per=EXACT,
+    *(
+        Feature(
+            f"use_{name}_30d", "use", f"{name} used in 30 days", "uses", USE, "events", _use(units, 30),
+            f"{{}} ({name}) in the last 30 days", empty=0.0, per=EXACT,
+        )
+        for name, units in UNITS.items()
+    ),
+    *(
+        Feature(
+            f"use_{name}_trend_{days}d", "use", f"{name} used in {days} days ÷ those of the {days} days before",
+            "times", USE, "events",
+            pl.when(_use(units, 2 * days, days) > 0).then(_use(units, days) / _use(units, 2 * days, days)),
+            f"{name} used {{}} those of the {days} days before", f"no {name} used in the {days} days before",
+        )
+        for name, units in UNITS.items()
+        for days in (30, 90)
     ),
     Feature(
-        "use_trend", "use", "quantity used in 30 days ÷ that of the 30 days before", "times", USE, "events",
-        pl.when(_use(60, 30) > 0).then(_use(30) / _use(60, 30)), "use {} that of the month before",
-        "no use in the month before",
-    ),
-    Feature(
-        "use_trend_90d", "use", "quantity used in 90 days ÷ that of the 90 days before", "times", USE, "events",
-        pl.when(_use(180, 90) > 0).then(_use(90) / _use(180, 90)), "use {} that of the quarter before",
-        "no use in the quarter before",
-    ),
-    Feature(
-        "bill_over_plan", "use", "mean bill of 90 days ÷ last bill but the extremes: how far use leaves the plan",
+        "bill_over_plan", "use", "mean bill of 90 days ÷ the smallest of the year: how far use leaves the plan",
         "times", ("bill.issued",), "bills",
         pl.when(pl.col("amount_e4").filter(within(365)).min() > 0).then(
             pl.col("amount_e4").filter(within(90)).mean() / pl.col("amount_e4").filter(within(365)).min()

@@ -67,4 +67,9 @@ FEATURES: tuple[Feature, ...] = (
         "bills_365d", "bill", "bills in 365 days", "bills", BILL, "bills", within(365).sum(),
         "{} in the last 365 days", empty=0.0,
     ),
+    Feature(
+        "late_bills_365d", "bill", "bills of 365 days that were paid late or are overdue", "bills",
+        ("bill.issued", "bill.paid"), "bills", (pl.col("late") & within(365)).sum(),
+        "{} paid late in the last 365 days", empty=0.0,
+    ),
 )  # fmt: skip

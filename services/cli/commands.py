@@ -7,6 +7,7 @@ from services.cli import (
     consenting,
     contract,
     demoing,
+    foretelling,
     held,
     listing,
     operating,
@@ -14,6 +15,7 @@ from services.cli import (
     sandboxing,
     searching,
     serving,
+    simulating,
     status,
     working,
 )
@@ -28,14 +30,17 @@ def register(app: typer.Typer) -> None:
     app.command(rich_help_panel="Begin")(serving.where)
     app.command(rich_help_panel="Begin")(serving.doctor)
     app.command(rich_help_panel="Begin")(sandboxing.sandbox)
+    app.command(rich_help_panel="Begin")(simulating.simulate)
     app.command("import", rich_help_panel="Bring in")(working.import_)
     app.command("real-data", rich_help_panel="Bring in")(working.real_data)
     app.add_typer(connecting.app, name="connectors", rich_help_panel="Bring in")
     app.command(rich_help_panel="Bring in")(held.quarantine)
     app.command(rich_help_panel="Bring in")(working.replay)
     app.command(rich_help_panel="Bring in")(consenting.do_not_call)
-    app.command(rich_help_panel="Foretell")(working.train)
-    app.command(rich_help_panel="Foretell")(working.score)
+    app.command(rich_help_panel="Foretell")(foretelling.export)
+    app.command(rich_help_panel="Foretell")(foretelling.train)
+    app.command(rich_help_panel="Foretell")(foretelling.score)
+    app.add_typer(foretelling.app, name="models", rich_help_panel="Foretell")
     app.add_typer(listing.app, name="list", rich_help_panel="Foretell")
     app.command(rich_help_panel="Look after")(rebuilding.rebuild)
     app.command(rich_help_panel="Look after")(rebuilding.verify)

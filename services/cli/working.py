@@ -1,4 +1,4 @@
-"""import, real-data, train, score, list, replay: work on a running workspace."""
+"""import, real-data, replay: bring in what others have."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from infra import cloud_event_in
 from infra.intake import Rejected
@@ -109,60 +108,6 @@ def real_data(
 def _file_bar(bars: Progress, path: Path) -> Callable[[int, int], None]:
     task = bars.add_task(path.name, total=None)
     return lambda done, total: bars.update(task, completed=done, total=total)
-
-
-def train(
-    issuer: Issuer = "",
-    horizon: Annotated[int, typer.Option("--horizon", help="Days ahead that the model looks.")] = 180,
-    until: Annotated[str, typer.Option("--as-of", help="Use what was known before this moment.")] = "",
-) -> None:
-    """Train the churn model on earlier cut dates and judge it on a later one, beside recency alone."""
-    from ml.artifacts import ArtifactRefused  # loaded when needed: they take seconds
-    from ml.reports import caveats, metrics_table
-    from ml.training import TooLittleHistory
-    from services import prediction
-
-    held = workspace()
-    try:
-        with console.status("Training"):
-            artifact = prediction.train(
-                held, issuer or None, until=moment(until) if until else None, horizon_days=horizon
-            )
-    except (ArtifactRefused, TooLittleHistory) as error:
-        fail(str(error))
-    finally:
-        held.close()
-    told = metrics_table(artifact.card.judgement)
-    table = Table(*(name.replace("_", " ") for name in told[0]), box=None, header_style="bold")
-    for row in told:
-        table.add_row(*(f"{value:.4f}" if isinstance(value, float) else str(value) for value in row.values()))
-    console.print(table)
-    for sentence in caveats(artifact.card.spec, artifact.card.judgement):
-        console.print(f"· {sentence}")
-    console.print(f"artifact [b]{artifact.card.id}[/b] in {artifact.path}")
-
-
-def score(
-    issuer: Issuer = "",
-    as_of: AsOf = "",
-    artifact: Annotated[
-        Path | None, typer.Option("--artifact", help="Its folder; by default the newest.")
-    ] = None,
-) -> None:
-    """Score every customer with the newest artifact, and record a prediction with its reasons for each."""
-    from ml.artifacts import ArtifactRefused  # loaded when needed: they take seconds
-    from services import prediction
-
-    held = workspace()
-    try:
-        model = prediction.trusted(held, artifact) if artifact else prediction.newest_artifact(held)
-        with console.status("Scoring"):
-            done = prediction.score_everyone(held, model, moment(as_of) if as_of else None, issuer or None)
-    except (ArtifactRefused, FileNotFoundError) as error:
-        fail(str(error))
-    finally:
-        held.close()
-    console.print(f"{len(done.scores):,} scored, {done.new:,} recorded, run {done.run}")
 
 
 def replay(

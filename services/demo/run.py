@@ -75,7 +75,7 @@ class _Run:
         as_of = {source: self._day_after(source) for source in reports}
         began = time.monotonic()
         with self._console.status("Training the churn model"):
-            artifact = prediction.train(self._workspace, ISSUERS[SHOP], until=as_of[SHOP])
+            artifact = prediction.train(self._workspace, ISSUERS[SHOP], until=as_of[SHOP]).artifact
         with self._console.status("Scoring everyone"):
             scoring = prediction.score_everyone(self._workspace, artifact, as_of[SHOP], ISSUERS[SHOP])
         self._follow("Projecting the scores", self._folded)

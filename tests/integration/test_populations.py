@@ -195,7 +195,7 @@ def test_as_of_the_past_those_are_scored_who_were_customers_then(workspace):
     """Who was absorbed since is ranked as what it was, and leaves no second score with the survivor."""
     send(workspace, *regulars(120))
     older, younger = send(workspace, bought("phone", phone(), days=80), bought("mail", email(), days=70))
-    artifact = prediction.train(workspace, until=datetime(2025, 1, 1, tzinfo=UTC), horizon_days=60)
+    artifact = prediction.train(workspace, until=datetime(2025, 1, 1, tzinfo=UTC), horizon_days=60).artifact
     before = prediction.score_everyone(workspace, artifact, MARCH).scores
     send(workspace, seen_together("both", phone(), email(), at=JUNE))
     again = prediction.score_everyone(workspace, artifact, MARCH + MOMENT)
@@ -210,6 +210,6 @@ def test_as_of_the_past_those_are_scored_who_were_customers_then(workspace):
     later = prediction.score_everyone(workspace, artifact, JULY)
     assert {one.customer for one in before} - {one.customer for one in later.scores} == {younger.customer}
     assert (
-        prediction.train(workspace, until=datetime(2025, 1, 1, tzinfo=UTC), horizon_days=60).card
+        prediction.train(workspace, until=datetime(2025, 1, 1, tzinfo=UTC), horizon_days=60).artifact.card
         == artifact.card
     )

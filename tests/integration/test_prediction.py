@@ -28,20 +28,23 @@ def shop(workspace):
 
 
 def test_training_again_registers_nothing_new_and_scoring_again_records_nothing(shop):
-    artifact = prediction.train(shop, "shop", until=END)
+    artifact = prediction.train(shop, "shop", until=END).artifact
     first = prediction.score_everyone(shop, artifact, END, "shop")
     head = shop.journal.head()
     assert first.new == len(first.scores) == 240
-    again = prediction.score_everyone(shop, prediction.train(shop, "shop", until=END), END, "shop")
+    again = prediction.score_everyone(shop, prediction.train(shop, "shop", until=END).artifact, END, "shop")
     assert (again.run, again.new, shop.journal.head()) == (first.run, 0, head)
 
 
 def test_an_artifact_whose_card_was_changed_is_refused_with_the_cure(shop):
-    artifact = prediction.train(shop, "shop", until=END)
-    assert prediction.newest_artifact(shop).sha256 == artifact.sha256
+    artifact = prediction.train(shop, "shop", until=END).artifact
+    assert prediction.champion(shop, "shop").sha256 == artifact.sha256
     card = artifact.path / "card.json"
     card.write_text(card.read_text().replace('"horizon_days": 180', '"horizon_days": 7', 1))
-    for refuse in (prediction.newest_artifact, lambda held: prediction.train(held, "shop", until=END)):
+    for refuse in (
+        lambda held: prediction.champion(held, "shop"),
+        lambda held: prediction.train(held, "shop", until=END),
+    ):
         with pytest.raises(ArtifactRefused, match="touchstone train"):
             refuse(shop)
 
@@ -50,6 +53,6 @@ def test_nothing_is_foretold_as_of_a_moment_that_has_not_come(shop):
     ahead = MONDAY + timedelta(days=1)
     with pytest.raises(Refused, match="as_of_ahead"):
         prediction.train(shop, "shop", until=ahead)
-    artifact = prediction.train(shop, "shop", until=END)
+    artifact = prediction.train(shop, "shop", until=END).artifact
     with pytest.raises(Refused, match="as_of_ahead"):
         prediction.score_everyone(shop, artifact, ahead, "shop")

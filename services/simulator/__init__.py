@@ -1,0 +1,1 @@
+"""A telephone company that does not exist, with a truth that only it knows."""
