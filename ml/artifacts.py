@@ -207,7 +207,10 @@ def _unpack(packed: bytes, kit: Kit) -> ChurnModel:
             )
         unknown = set(skops.io.get_untrusted_types(data=packed))
         if unknown - kit.types:
-            raise ArtifactRefused("artifact.untrusted_type", ", ".join(sorted(unknown - kit.types)))
+            named = ", ".join(sorted(unknown - kit.types))
+            raise ArtifactRefused(
+                "artifact.untrusted_type", f"{named}: if you trust it, name it in the candidate's types"
+            )
         contents = skops.io.loads(packed, trusted=sorted(unknown))
         model = ChurnModel(**contents | {"columns": tuple(contents["columns"])})
     except ArtifactRefused:
