@@ -166,13 +166,13 @@ def fit(dataset: Dataset, spec: ChurnSpec, kit: Kit = OURS) -> Trained:
 
     Whoever was treated in the label's window teaches nothing: those who were saved would look safe.
     """
-    train, judge = _own(dataset.at(spec.train_cuts)), dataset.at([spec.judge_cut])
+    train, judge = left_alone(dataset.at(spec.train_cuts)), dataset.at([spec.judge_cut])
     fitted = {
         one.name: fitting.fit(one, train, seed=spec.seed, questions=kit.questions) for one in kit.candidates
     }
     evaluations = tuple(_evaluate(fitted[one.name], judge) for one in kit.candidates)
     champion, chosen_at = _choose(train, evaluations, spec, kit)
-    active = _own(judge.where(judge.active))
+    active = left_alone(judge.where(judge.active))
     gain = auc_gain(
         active.labels, fitted[champion].probability(active.features, active.names),
         fitted[BASELINE].probability(active.features, active.names), seed=spec.seed,
@@ -189,7 +189,7 @@ def train(histories: Histories, spec: ChurnSpec, kit: Kit = OURS) -> Trained:
     return fit(prepare(histories, spec, kit), spec, kit)
 
 
-def _own(rows: Dataset) -> Dataset:
+def left_alone(rows: Dataset) -> Dataset:
     """The rows of those who were left alone, or all where next to nobody was."""
     alone = rows.where(~rows.treated)
     return alone if _is_enough(alone) else rows
@@ -213,7 +213,7 @@ def _choose(
 
 
 def _evaluate(model: ChurnModel, judge: Dataset) -> Evaluation:
-    everyone, active = _own(judge), _own(judge.where(judge.active))
+    everyone, active = left_alone(judge), left_alone(judge.where(judge.active))
     with_treated = judge.where(judge.active)
     likely = model.probability(active.features, active.names)
     return Evaluation(

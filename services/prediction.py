@@ -14,19 +14,21 @@ from infra import populations
 from infra.database import unavailable
 from infra.ids import derived_id
 from infra.workspace import Workspace
-from ml.artifacts import Artifact, ArtifactRefused, find, load, save, training_key
+from ml.artifacts import Artifact, ArtifactRefused, Card, find, load, save, training_key
 from ml.dataset import Dataset
 from ml.evaluation import auc_gain
 from ml.histories import Histories
 from ml.kit import OURS, Kit, kit
+from ml.reports.page import page
 from ml.scoring import Score, score
-from ml.training import TooLittleHistory, fit, prepare, spec_for
+from ml.training import TooLittleHistory, Trained, fit, prepare, spec_for
 from models.errors import Refused
 from models.ports import By, Write
 from services import registry
 from services.export.writing import export, key_of
 
 CHUNK = 2_000
+REPORT = "report.html"
 Bars = Callable[[str], AbstractContextManager[Callable[[int], None]]]
 """Opens a progress bar with a name; what it gives is told how many events are done."""
 CURE = "Delete the folder and run `touchstone train` again"
@@ -68,14 +70,14 @@ class Training(Struct, frozen=True, kw_only=True):
 
 def train(
     workspace: Workspace, issuer: str | None = None, *, until: datetime | None = None, horizon_days: int = 180,
-    label: str = "no_activity", promote: bool = True, progress: Bars = silent,
+    label: str = "no_activity", promote: bool = True, report: bool = True, progress: Bars = silent,
 ) -> Training:  # fmt: skip
     """Train on what is in the journal, judge on the latest cut, register what passed its checks.
 
     The same histories, rules and code give the artifact that is there already. `until` (exclusive) ends the data; by
     default the day after the last event. What ranks no worse than the present champion on the judge cut becomes the
-    champion, unless `promote` is False. Raises `Refused`, `TooLittleHistory`, `LeakFound`, `OwnFileRefused`,
-    `ArtifactRefused`; then the former champion stays.
+    champion, unless `promote` is False. A `report` is left beside it. Raises `Refused`, `TooLittleHistory`,
+    `LeakFound`, `OwnFileRefused`, `ArtifactRefused`; then the former champion stays.
     """
     _not_ahead(workspace, until)
     if horizon_days < 1:
@@ -93,8 +95,32 @@ def train(
     found = find(folder, training_key(spec, dataset, code_revision(), kit), kit)
     artifact = found or save(folder, fit(dataset, spec, kit), code=code_revision(), kit=kit)
     _register(workspace, artifact, end, found=found is not None)
+    former = _champion_card(workspace, issuer)
     champion, why = _promoted(workspace, artifact, dataset, issuer, promote)
+    if report:
+        with progress("writing the report"):
+            _report(artifact, dataset, former, kit)
     return Training(artifact=artifact, dataset=dataset, champion=champion, why=why)
+
+
+def report_of(artifact: Artifact) -> Path:
+    """Where the report of its training lies: one HTML file that needs no network."""
+    return artifact.path / REPORT
+
+
+def _report(artifact: Artifact, dataset: Dataset, former: Card | None, kit: Kit) -> None:
+    card = artifact.card
+    trained = Trained(spec=card.spec, model=artifact.model, judgement=card.judgement, dataset=dataset)
+    earlier = former if former is not None and former.id != card.id else None
+    report_of(artifact).write_text(page(trained, card, earlier=earlier, kit=kit), encoding="utf-8")
+
+
+def _champion_card(workspace: Workspace, issuer: str | None) -> Card | None:
+    """The card of what scored until now, where it can still be read."""
+    try:
+        return champion(workspace, issuer).card
+    except (ArtifactRefused, FileNotFoundError):
+        return None
 
 
 def _promoted(

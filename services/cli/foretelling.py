@@ -83,6 +83,7 @@ def train(
         console.print(f"· {sentence}")
     console.print(f"artifact [b]{artifact.card.id}[/b] in {artifact.path}")
     console.print(f"{'champion' if done.champion else 'challenger'}: {done.why}", markup=False)
+    console.print(f"report: {prediction.report_of(artifact)}", soft_wrap=True)
 
 
 def score(

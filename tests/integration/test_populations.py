@@ -1,6 +1,7 @@
 """Histories for training and scoring, out of a real journal: whose they are, and what was known when."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy.event import listen, remove
@@ -17,6 +18,8 @@ from tests.support.sending import account, email, item, phone, purchase, send
 
 MARCH, JUNE, JULY = (datetime(2025, month, 1, tzinfo=UTC) for month in (3, 6, 7))
 MOMENT = timedelta(microseconds=1)
+
+train = partial(prediction.train, report=False)
 
 
 def known(one, at):
@@ -195,7 +198,7 @@ def test_as_of_the_past_those_are_scored_who_were_customers_then(workspace):
     """Who was absorbed since is ranked as what it was, and leaves no second score with the survivor."""
     send(workspace, *regulars(120))
     older, younger = send(workspace, bought("phone", phone(), days=80), bought("mail", email(), days=70))
-    artifact = prediction.train(workspace, until=datetime(2025, 1, 1, tzinfo=UTC), horizon_days=60).artifact
+    artifact = train(workspace, until=datetime(2025, 1, 1, tzinfo=UTC), horizon_days=60).artifact
     before = prediction.score_everyone(workspace, artifact, MARCH).scores
     send(workspace, seen_together("both", phone(), email(), at=JUNE))
     again = prediction.score_everyone(workspace, artifact, MARCH + MOMENT)
@@ -210,6 +213,6 @@ def test_as_of_the_past_those_are_scored_who_were_customers_then(workspace):
     later = prediction.score_everyone(workspace, artifact, JULY)
     assert {one.customer for one in before} - {one.customer for one in later.scores} == {younger.customer}
     assert (
-        prediction.train(workspace, until=datetime(2025, 1, 1, tzinfo=UTC), horizon_days=60).artifact.card
+        train(workspace, until=datetime(2025, 1, 1, tzinfo=UTC), horizon_days=60).artifact.card
         == artifact.card
     )

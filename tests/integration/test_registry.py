@@ -1,6 +1,7 @@
 """Which model scores: the first, then whoever ranks no worse; and every change of it is an event."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -10,6 +11,7 @@ from services import prediction, registry
 from tests.support.sending import account, purchase, send
 from tests.support.viewing import recorded
 
+train = partial(prediction.train, report=False)
 END = datetime(2025, 7, 1, tzinfo=UTC)
 
 
@@ -32,10 +34,10 @@ def moves(workspace):
 
 
 def test_the_first_scores_at_once_and_the_next_where_it_ranks_no_worse(shop):
-    first = prediction.train(shop, until=END)
+    first = train(shop, until=END)
     assert (first.champion, first.why) == (True, "it is the first")
     assert prediction.champion(shop).card.id == first.artifact.card.id
-    later = prediction.train(shop, until=END - timedelta(days=31))
+    later = train(shop, until=END - timedelta(days=31))
     assert "AUC" in later.why
     now = later if later.champion else first
     assert registry.champion(shop, "churn") == now.artifact.card.id
@@ -46,8 +48,8 @@ def test_the_first_scores_at_once_and_the_next_where_it_ranks_no_worse(shop):
 
 
 def test_a_challenger_waits_for_a_persons_word_and_can_be_taken_back(shop):
-    first = prediction.train(shop, until=END).artifact.card.id
-    other = prediction.train(shop, until=END, horizon_days=90, promote=False)
+    first = train(shop, until=END).artifact.card.id
+    other = train(shop, until=END, horizon_days=90, promote=False)
     assert (other.champion, registry.champion(shop, "churn")) == (False, first)
     assert "foretells something else" in other.why
     assert registry.promote(shop, "churn", other.artifact.card.id, "we plan by quarters now", "ann")
@@ -67,7 +69,7 @@ def test_a_challenger_waits_for_a_persons_word_and_can_be_taken_back(shop):
 
 
 def test_each_issuers_customers_have_a_model_of_their_own(shop):
-    prediction.train(shop, "shop", until=END)
+    train(shop, "shop", until=END)
     assert registry.champion(shop, "churn") is None
     assert registry.champion(shop, "churn:shop") is not None
     with pytest.raises(FileNotFoundError, match="run `touchstone train` first"):
