@@ -4,7 +4,7 @@ PROCESSES ?= 2
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo test check faults bench bench-large schemas real-data lock
+.PHONY: help demo test check faults bench bench-large ml-bench schemas real-data lock
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
@@ -40,6 +40,9 @@ bench: .venv/installed .venv-bench/installed  ## Measure everything beside its b
 
 bench-large: .venv/installed .venv-bench/installed  ## The same, with a journal of ten million events
 	$(BIN)/python -m bench --large $(ARGS)
+
+ml-bench: .venv/installed  ## Predictions and lists on real data, each figure beside its reference (DATA=DIR; ARGS=--write writes the page)
+	$(BIN)/python -m bench.ml $(if $(DATA),--data $(DATA)) $(ARGS)
 
 schemas: .venv/installed  ## Write the generated contract anew: JSON Schemas, AsyncAPI, catalogue page
 	$(BIN)/touchstone schemas --write

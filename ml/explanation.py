@@ -111,10 +111,12 @@ def _linear(model: ChurnModel, selected: np.ndarray) -> np.ndarray:
 def _replaced(
     model: ChurnModel, selected: np.ndarray, own: np.ndarray, groups: list[list[int]]
 ) -> np.ndarray:
-    """Own log odds minus those with each group of columns made usual."""
-    by_group = np.empty((len(selected), len(groups)))
+    """Own log odds minus those with each group of columns made usual; rows that are usual in it are not asked again."""
+    by_group = np.zeros((len(selected), len(groups)))
     for place, columns in enumerate(groups):
-        changed = selected.copy()
-        changed[:, columns] = model.reference[columns]
-        by_group[:, place] = own - model.log_odds_of(changed)
+        usual, here = model.reference[columns], selected[:, columns]
+        unusual = ~((here == usual) | (np.isnan(here) & np.isnan(usual))).all(axis=1)
+        changed = selected[unusual]
+        changed[:, columns] = usual
+        by_group[unusual, place] = own[unusual] - model.log_odds_of(changed)
     return by_group

@@ -79,19 +79,16 @@ def ranked(
         return []
     names = tuple(one.name for one in questions)
     matrix = np.ascontiguousarray(rows.select(names).fill_null(float("nan")).to_numpy())
-    distinct, place = np.unique(_as_bytes(matrix), return_inverse=True)
-    of_each = matrix[_first(place, len(distinct))]
-    del distinct
+    place, first = _alike(matrix)
     probability = np.concatenate([
-        np.round(model.probability(some, names), DIGITS) for some in _parts(of_each)
+        np.round(model.probability(matrix[some], names), DIGITS) for some in _parts(first)
     ])[place]  # fmt: skip
     silence = np.nan_to_num(matrix[:, names.index(SILENCE)]) if SILENCE in names else np.zeros(len(rows))
-    del matrix
     customers = rows["customer"].to_list()
     told = list(zip((-probability).tolist(), (-silence).tolist(), place.tolist(), rows["first"].to_list(),
                     customers, strict=True))  # fmt: skip
     order = sorted(range(len(told)), key=told.__getitem__)
-    why = _why(model, of_each, place[order[:explained]], questions)
+    why = _why(model, matrix, first, place[order[:explained]], questions)
     return [
         Score(customer=customers[row], probability=float(probability[row]), rank=rank, of=len(order),
               reasons=why.get(int(place[row]), ()) if explained is None or rank <= explained else ())
@@ -100,15 +97,13 @@ def ranked(
 
 
 def _why(
-    model: ChurnModel, of_each: np.ndarray, places: np.ndarray, questions: Sequence[Feature]
-) -> dict[int, tuple[ScoreReason, ...]]:
+    model: ChurnModel, matrix: np.ndarray, first: np.ndarray, places: np.ndarray, questions: Sequence[Feature]
+) -> dict[int, tuple[ScoreReason, ...]]:  # fmt: skip
     """The reasons of some of the distinct rows, by their place."""
     names, wanted = tuple(one.name for one in questions), np.unique(places)
-    found = (
-        one
-        for some in _parts(wanted)
-        for one in reasons(model, model.select(of_each[some], names), questions)
-    )
+    found: list[tuple[ScoreReason, ...]] = []
+    for some in _parts(wanted):
+        found += reasons(model, model.select(matrix[first[some]], names), questions)
     return dict(zip(wanted.tolist(), found, strict=True))
 
 
@@ -141,13 +136,14 @@ def _part(
     return rows
 
 
-def _as_bytes(matrix: np.ndarray) -> np.ndarray:
-    """Each row as one value that sorts by its bytes."""
-    return matrix.view(np.dtype((np.void, matrix.shape[1] * matrix.itemsize))).ravel()
-
-
-def _first(place: np.ndarray, count: int) -> np.ndarray:
-    """The first row of each of `count` distinct ones."""
-    found = np.full(count, len(place))
-    np.minimum.at(found, place, np.arange(len(place)))
-    return found
+def _alike(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each row's place among the distinct ones in the order of their bytes, and the first row of each of these."""
+    rows = matrix.view(np.dtype((np.void, matrix.shape[1] * matrix.itemsize))).ravel()
+    order = np.argsort(rows, kind="stable")
+    new = np.ones(len(rows), dtype=bool)
+    for start in range(1, len(rows), PART):
+        some = order[start - 1 : start + PART]
+        new[start : start + PART] = rows[some[1:]] != rows[some[:-1]]
+    place = np.empty(len(rows), dtype=np.int64)
+    place[order] = np.cumsum(new) - 1
+    return place, order[new]
