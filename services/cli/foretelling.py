@@ -168,6 +168,47 @@ def roll_back(
     console.print(f"{now} scores again for {model}, {before} no longer", markup=False)
 
 
+@app.command()
+def check(issuer: Issuer = "", as_of: AsOf = "") -> None:
+    """Look whether the champion still holds: drift, what came true month by month, and its challengers in shadow."""
+    from services import checking
+
+    held = workspace()
+    try:
+        done = checking.check(held, issuer or None, moment(as_of) if as_of else None, _bars)
+    except _errors() as error:
+        fail(_told(error))
+    finally:
+        held.close()
+    table = Table(
+        "month", "customers", "foretold", "left", "calibration error", box=None, header_style="bold"
+    )
+    for one in done.drift.months:
+        table.add_row(
+            one.month, f"{one.customers:,}", *(_share(told) for told in (one.foretold, one.left, one.ece))
+        )
+    if done.drift.months:
+        console.print(table)
+    beside = Table(
+        "artifact", "AUC", "lift10", "calibration error", "customers", box=None, header_style="bold"
+    )
+    for artifact, told in sorted(done.shadow.items(), key=lambda pair: -pair[1].auc):
+        name = f"{artifact} (champion)" if artifact == done.champion else artifact
+        beside.add_row(
+            name, f"{told.auc:.3f}", f"{told.lift10:.2f}", f"{told.ece:.3f}", f"{told.population:,}"
+        )
+    if done.shadow:
+        console.print(beside)
+    else:
+        console.print(
+            "Nobody can be judged yet: no month after the judge cut is over, or too few left or stayed."
+        )
+    for finding in done.drift.findings:
+        console.print(f"· {finding.says}", markup=False)
+    if not done.drift.findings:
+        console.print("Whom it scores is as it was when it learnt.")
+
+
 @contextmanager
 def _bars(what: str) -> Iterator[Callable[[int], None]]:
     """What goes on, how many events are done, and how long it has taken."""
@@ -208,6 +249,10 @@ def _errors() -> tuple[type[Exception], ...]:
 
 def _told(error: Exception) -> str:
     return error.detail if isinstance(error, Refused) else str(error)
+
+
+def _share(value: float | None) -> str:
+    return "too few" if value is None else f"{100 * value:.1f} %"
 
 
 def _day(at: datetime) -> str:

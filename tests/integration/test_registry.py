@@ -1,6 +1,6 @@
 """Which model scores: the first, then whoever ranks no worse; and every change of it is an event."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -8,25 +8,15 @@ import pytest
 from events.prediction import ModelPromoted, ModelRolledBack
 from models.errors import Refused
 from services import prediction, registry
-from tests.support.sending import account, purchase, send
+from tests.support.shop import END, open_shop
 from tests.support.viewing import recorded
 
 train = partial(prediction.train, report=False)
-END = datetime(2025, 7, 1, tzinfo=UTC)
 
 
 @pytest.fixture
 def shop(workspace):
-    """A year and a half of purchases by 240 customers; some stop early, some go on."""
-    items, first = [], datetime(2024, 1, 2, tzinfo=UTC)
-    for who in range(240):
-        gap, last = 12 + who % 7 * 9, 60 + who * 37 % 480
-        for number, day in enumerate(range(who % 30, last, gap)):
-            at = first + timedelta(days=day)
-            items.append(purchase(f"{who}-{number}", account(str(who)), at=at, amount=str(5 + who % 40)))
-    for start in range(0, len(items), 1000):
-        send(workspace, *items[start : start + 1000])
-    return workspace
+    return open_shop(workspace)
 
 
 def moves(workspace):
