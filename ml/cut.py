@@ -20,7 +20,7 @@ COLUMNS = (
     "amount", "price", "quantity", "wait_seconds", "talk_seconds", "channel", "direction", "reason", "outcome",
     "confirmed", "outside", "signals", "contact_id", "kind", "status", "timely", "case_id", "holding_id", "product",
     "ends_at", "due_at", "bill_id", "unit", "score", "scale", "answer", "purpose", "campaign", "touch_id",
-    "said_occurred_at",
+    "said_occurred_at", "treatment", "held_out", "propensity", "until",
 )  # fmt: skip
 """The columns of the events that the tables, our features and our labels look at; no other is read from a file."""
 REPEATED_DAYS = 7

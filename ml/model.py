@@ -26,6 +26,8 @@ from ml.features.catalogue import FEATURES
 BASELINE = "recency"
 
 FOLDS = 5
+FEWEST_KNOWN = 20
+"""Customers of whom a feature must be known: else it may be unknown of everybody in a fold."""
 SUREST = 1e-6
 """No probability of a foreign estimator counts as surer than this."""
 ROWS_TO_PENALTY = 20.0
@@ -147,10 +149,13 @@ def fit(
 
 
 def telling_columns(train: Dataset) -> tuple[str, ...]:
-    """The features that say something: not the same for everyone, and not equal to an earlier one."""
+    """The features that say something: known of enough, not the same for everyone, not equal to an earlier one."""
     told: dict[bytes, str] = {}
     for index, name in enumerate(train.names):
         column = np.ascontiguousarray(train.features[:, index])
+        known = ~np.isnan(column)
+        if known.any() and len(np.unique(train.persons[known])) < FEWEST_KNOWN:
+            continue
         if not (np.isnan(column).all() or (column == column[0]).all()):
             told.setdefault(column.tobytes(), name)
     return tuple(told.values())

@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from ml.uplift.admission import Admitted
-from ml.uplift.shape import logged, skewed
+from ml.uplift.shape import logged, skewed, without_blanks
 
 Learner = Literal["two_model", "x_learner", "response_only"]
 CANDIDATES: tuple[Learner, ...] = ("two_model", "x_learner")
@@ -82,7 +82,9 @@ def _effects(
     """What being treated changed, told by the treated and by those held out."""
     outcomes = HistGradientBoostingRegressor if money else HistGradientBoostingClassifier
     ours, theirs = (
-        outcomes(random_state=seed, **SMALL).fit(features[arm], outcome[arm], _even(weight[arm]))
+        outcomes(random_state=seed, **SMALL).fit(
+            without_blanks(features[arm]), outcome[arm], _even(weight[arm])
+        )
         for arm in (treated, ~treated)
     )
     changed = np.where(
@@ -90,7 +92,7 @@ def _effects(
     )
     of_treated, of_held_out = (
         HistGradientBoostingRegressor(random_state=seed, **SMALL).fit(
-            features[arm], changed[arm], _even(weight[arm])
+            without_blanks(features[arm]), changed[arm], _even(weight[arm])
         )
         for arm in (treated, ~treated)
     )

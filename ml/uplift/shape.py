@@ -24,6 +24,12 @@ def logged(features: np.ndarray, places: tuple[int, ...]) -> np.ndarray:
     return changed
 
 
+def without_blanks(features: np.ndarray) -> np.ndarray:
+    """A copy in which a column of which nothing is known is 0 throughout: trees can't be grown on no value at all."""
+    blank = np.isnan(features).all(axis=0)
+    return np.where(blank, 0.0, features) if blank.any() else features
+
+
 def filled(features: np.ndarray) -> np.ndarray:
     """A copy with each gap filled by its column's median, or 0 where nothing of it is known."""
     gaps = np.isnan(features)

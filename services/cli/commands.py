@@ -17,6 +17,7 @@ from services.cli import (
     serving,
     simulating,
     status,
+    uplifting,
     working,
 )
 
@@ -41,6 +42,7 @@ def register(app: typer.Typer) -> None:
     app.command(rich_help_panel="Foretell")(foretelling.train)
     app.command(rich_help_panel="Foretell")(foretelling.score)
     app.add_typer(foretelling.app, name="models", rich_help_panel="Foretell")
+    app.command(rich_help_panel="Foretell")(uplifting.uplift)
     app.add_typer(listing.app, name="list", rich_help_panel="Foretell")
     app.command(rich_help_panel="Look after")(rebuilding.rebuild)
     app.command(rich_help_panel="Look after")(rebuilding.verify)

@@ -67,7 +67,7 @@ def train(
     try:
         done = prediction.train(
             held, issuer or None, until=moment(until) if until else None, horizon_days=horizon, label=label,
-            promote=promote, progress=_bars,
+            promote=promote, progress=bars,
         )  # fmt: skip
     except _errors() as error:
         fail(_told(error))
@@ -100,7 +100,7 @@ def score(
     try:
         model = prediction.trusted(held, artifact) if artifact else prediction.champion(held, issuer or None)
         done = prediction.score_everyone(
-            held, model, moment(as_of) if as_of else None, issuer or None, progress=_bars
+            held, model, moment(as_of) if as_of else None, issuer or None, progress=bars
         )
     except _errors() as error:
         fail(_told(error))
@@ -175,7 +175,7 @@ def check(issuer: Issuer = "", as_of: AsOf = "") -> None:
 
     held = workspace()
     try:
-        done = checking.check(held, issuer or None, moment(as_of) if as_of else None, _bars)
+        done = checking.check(held, issuer or None, moment(as_of) if as_of else None, bars)
     except _errors() as error:
         fail(_told(error))
     finally:
@@ -210,7 +210,7 @@ def check(issuer: Issuer = "", as_of: AsOf = "") -> None:
 
 
 @contextmanager
-def _bars(what: str) -> Iterator[Callable[[int], None]]:
+def bars(what: str) -> Iterator[Callable[[int], None]]:
     """What goes on, how many events are done, and how long it has taken."""
     columns = (
         SpinnerColumn(),

@@ -5,13 +5,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from events import registry
 from services.simulator.life import Life
 from services.simulator.spec import Spec
 
 SOURCE = ISSUER = "telecom"
-ASSIGNED = "campaign.assigned"
-"""The one thing that is told only once the contract has a word for it."""
 _encode = msgspec.json.Encoder().encode
 Data = dict[str, Any]
 
@@ -34,7 +31,6 @@ class Telling:
     def __init__(self, spec: Spec) -> None:
         self._begin, self._speed, self._origin = spec.month(0), spec.speed, spec.origin
         self._source = f"{SOURCE}-{spec.seed}"
-        self._assignments = registry.find(ASSIGNED) is not None
         self.parts = spec.parts
         self.items: list[Told] = []
 
@@ -69,8 +65,7 @@ class Telling:
 
     def assigned(self, life: Life, at: float, data: Data) -> None:
         """Chance put the customer into a campaign's treatment or its hold-out."""
-        if self._assignments:
-            self.tell(life, ASSIGNED, at, data)
+        self.tell(life, "campaign.assigned", at, data)
 
 
 def account(life: Life) -> str:
