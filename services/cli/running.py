@@ -19,7 +19,7 @@ from services.cli.stack import Stack
 
 console = Console()
 FILE = "running.json"
-USUAL = (Path("var/touchstone"), Path("var/demo"))
+USUAL = (Path("var/touchstone"), Path("var/demo"), Path("var/telecom"))
 
 
 class Running(Struct, frozen=True, kw_only=True):
