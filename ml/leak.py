@@ -96,7 +96,11 @@ def _before(facts: pl.DataFrame, at: datetime) -> pl.DataFrame:
 
 
 def assert_no_answer(dataset: Dataset) -> None:
-    """No single feature ranks the leavers all but perfectly: that would be the answer under another name."""
+    """No single feature ranks the leavers all but perfectly: that would be the answer under another name.
+
+    Of the headline population: who has long been gone is easily told, by anything.
+    """
+    dataset = dataset.where(dataset.active)
     labels = dataset.labels
     if min(labels.sum(), (1 - labels).sum()) < FEWEST:
         return
