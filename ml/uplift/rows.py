@@ -60,7 +60,12 @@ def _average(judgement: Judgement) -> str:
     low, high = judgement.average.low, judgement.average.high
     between = f"between {_amount(judgement, low, sign=True)} and {_amount(judgement, high, sign=True)}"
     said = "On average, an effect is shown" if judgement.average_shown else "On average, none is shown"
-    return f"{said}: {_amount(judgement, judgement.average.value, sign=True)}, {between}."
+    told = f"{said}: {_amount(judgement, judgement.average.value, sign=True)}, {between}."
+    if not judgement.average_shown and not low <= 0 <= high:
+        told += (
+            " By itself that would be one; of three looks, one so far from zero comes by chance too often."
+        )
+    return told
 
 
 def _order(judgement: Judgement, best: Standing) -> str:
