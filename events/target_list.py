@@ -28,6 +28,14 @@ class TargetListPublished(Event):
     sha256: Name
 
 
+@event("target_list.approved", by="a second person", category="target_list", key="list_id")
+class TargetListApproved(Event):
+    """Somebody other than who asked for the list looked at it and approved it: it may be pulled now."""
+
+    list_id: Name
+    by: Name
+
+
 @event("target_list.member_added", by="touchstone list build")
 class TargetListMemberAdded(Event):
     """A customer is on a list: how high, why, with which offer, on which channel, when.

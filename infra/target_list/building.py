@@ -1,10 +1,9 @@
 """Building target lists: candidates gathered as of a moment, frozen, then published, each once."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
-from importlib.metadata import version
 
 import msgspec
 import structlog
@@ -14,19 +13,19 @@ from sqlalchemy.dialects import postgresql
 
 from events import codec
 from events.target_list import TargetListMemberAdded, TargetListPublished
-from events.vocabulary import Channel, Origin
+from events.vocabulary import Origin
 from infra.database import copy_rows, unavailable
 from infra.ids import derived_id
 from infra.target_list.candidates import Gathered, gather
+from infra.target_list.terms import Terms, of_workspace, written
 from infra.workspace import Workspace
-from models.domain.rules import ListRules
 from models.domain.target_list import (
-    FORMULA,
     Brief,
     ListPurpose,
     ListRow,
     Part,
     canonical,
+    decoded,
     digest,
 )
 from models.domain.target_list import (
@@ -40,13 +39,12 @@ ACTOR = "touchstone list build"
 CHUNK = 1_000
 TOP = 10
 
-PURPOSES: dict[str, ListPurpose] = {"retention": "retention", "winback": "win_back", "win_back": "win_back"}
+PURPOSES: dict[str, ListPurpose] = {
+    "retention": "retention", "winback": "win_back", "win_back": "win_back", "care": "care",
+}  # fmt: skip
 """What people may call a purpose."""
 
 log = structlog.get_logger()
-CALENDARS = ("holidays", "tzdata")
-"""What says when it is a holiday, and what the clock says somewhere: another release may say otherwise."""
-_row = msgspec.json.Decoder(ListRow)
 _MEMBER_FIELDS = frozenset(TargetListMemberAdded.__struct_fields__)
 _published = msgspec.json.Decoder(TargetListPublished)
 
@@ -66,29 +64,49 @@ def build(
     workspace: Workspace, purpose: str, as_of: datetime | None = None, issuer: str | None = None,
     artifact: str | None = None, seed: str | None = None,
 ) -> BuiltList:  # fmt: skip
-    """Build and publish the list of a purpose; the same question asked again gives the same list.
+    """Build and publish the list of a purpose under the workspace's own rules; see `build_on`."""
+    return build_on(workspace, terms_for(workspace, purpose, issuer), as_of, artifact, seed)
 
-    `as_of`: a past moment, and only what was known by then counts; now, if not given. `issuer`: only
-    customers with an identifier of this issuer. `artifact`: whose scores count; by default those of the
-    latest scoring. `seed`: of the hold-out's draw; by default it follows from purpose, moment and
-    definition.
 
-    Raises `Refused` (`list.purpose`, `list.as_of_ahead`, `list.no_scores`), `Unavailable`. A list that an
-    earlier run left half published is completed first.
+def build_on(
+    workspace: Workspace, terms: Terms, as_of: datetime | None = None, artifact: str | None = None,
+    seed: str | None = None,
+) -> BuiltList:  # fmt: skip
+    """Build and publish a list; the same question asked again gives the same list.
+
+    `as_of`: a past moment, and only what was known by then counts; now, if not given. `artifact`: whose scores
+    count; by default those of the latest scoring. `seed`: of the hold-out's draw; by default it follows from
+    purpose, moment and definition.
+
+    Raises `Refused` (`list.as_of_ahead`, `list.by_whom`, `list.nobody`, `list.no_scores`), `Unavailable`. A list
+    that an earlier run left half published is completed first.
     """
-    if purpose not in PURPOSES:
-        raise Refused("list.purpose", f"a list is for one of: {', '.join(sorted(PURPOSES))}")
     now = workspace.clock.now()
-    if as_of is not None and as_of > now:
-        raise Refused("list.as_of_ahead", "a list cannot be built as of a moment that has not come yet")
+    moment = moment_of(as_of, now)
+    if terms.approval and not terms.asked_by:
+        raise Refused(
+            "list.by_whom", "a second person must approve this list: say who asks for it (--by NAME)"
+        )
     complete(workspace)
-    moment = (as_of or now).astimezone(UTC)
-    gathered = gather(workspace, PURPOSES[purpose], moment, issuer=issuer, artifact=artifact)
-    published, lines = _decided(workspace, PURPOSES[purpose], moment, gathered, issuer, seed)
+    published, lines = decide(moment, gather(workspace, terms, moment, artifact=artifact), seed)
     new = _freeze(workspace, published, lines, "live" if as_of is None else "replay", now)
     complete(workspace)
     log.info("list built", list=published.list_id, purpose=published.purpose, new=new)
-    return _told(workspace, published, new)
+    return _told(workspace, published.list_id, new)
+
+
+def terms_for(workspace: Workspace, purpose: str, issuer: str | None = None) -> Terms:
+    """The workspace's own terms for what people may call a purpose. Raises `Refused` (`list.purpose`)."""
+    if purpose not in PURPOSES:
+        raise Refused("list.purpose", f"a list is for one of: {', '.join(sorted(PURPOSES))}")
+    return of_workspace(workspace, PURPOSES[purpose], issuer)
+
+
+def moment_of(as_of: datetime | None, now: datetime) -> datetime:
+    """As of when a list is built, in UTC. Raises `Refused` (`list.as_of_ahead`) for a moment that has not come."""
+    if as_of is not None and as_of > now:
+        raise Refused("list.as_of_ahead", "a list cannot be built as of a moment that has not come yet")
+    return (as_of or now).astimezone(UTC)
 
 
 def complete(workspace: Workspace) -> int:
@@ -125,7 +143,7 @@ def frozen(
         .order_by(target_list_row.c.place)
         .limit(limit)
     )
-    return [(place, _row.decode(row)) for place, row in found]
+    return [(place, decoded(row)) for place, row in found]
 
 
 def left_out_by(connection: Connection, list_id: str) -> dict[str, int]:
@@ -137,54 +155,33 @@ def left_out_by(connection: Connection, list_id: str) -> dict[str, int]:
     return dict(connection.execute(query.group_by(rule).order_by(rule)).all())
 
 
-def _decided(
-    workspace: Workspace, purpose: ListPurpose, moment: datetime, gathered: Gathered, issuer: str | None,
-    seed: str | None,
-) -> tuple[TargetListPublished, list[tuple[ListRow, bytes]]]:  # fmt: skip
-    """The announcement and the rows; the id follows from everything that decides them."""
-    rules = workspace.rules.retention if purpose == "retention" else workspace.rules.win_back
-    definition = _definition(workspace, rules, gathered.currency, issuer)
-    said = msgspec.json.encode(definition, order="sorted").decode()
-    seed = seed or sha256("\x1f".join((purpose, moment.isoformat(), said)).encode()).hexdigest()[:16]
+def decide(
+    moment: datetime, gathered: Gathered, seed: str | None = None
+) -> tuple[TargetListPublished, list[tuple[ListRow, bytes]]]:
+    """The announcement and the rows, nothing frozen yet; the id follows from everything that decides them."""
+    terms = gathered.terms
+    definition = written(terms)
+    decisive = {name: value for name, value in definition.items() if name != "asked_by"}
+    said = msgspec.json.encode(decisive, order="sorted").decode()
+    seed = seed or sha256("\x1f".join((terms.purpose, moment.isoformat(), said)).encode()).hexdigest()[:16]
     brief = Brief(
-        purpose=purpose, as_of=moment, rules=rules, reach=workspace.rules.reach,
-        currency=gathered.currency, seed=seed, calling=workspace.rules.calling,
+        purpose=terms.purpose, as_of=moment, rules=terms.rules, reach=terms.reach, currency=terms.currency,
+        seed=seed, calling=terms.calling,
     )  # fmt: skip
     rows = build_rows(brief, gathered.candidates)
     lines = canonical(rows)
     hashed, count = digest(lines), Counter(row.part for row in rows)
+    ids = (terms.purpose, moment.isoformat(), said, gathered.artifact, seed, hashed)
     published = TargetListPublished(
-        list_id=derived_id("target_list", purpose, moment.isoformat(), said, gathered.artifact, seed, hashed),
-        purpose=purpose, as_of=moment, position=gathered.position, definition=definition,
-        artifact=gathered.artifact, holdout_seed=seed, candidates=len(rows), members=count["member"],
-        holdout=count["holdout"], suppressed=count["suppressed"], beyond=count["beyond"], sha256=hashed,
+        list_id=derived_id("target_list", *ids), purpose=terms.purpose, as_of=moment, position=gathered.position,
+        definition=definition, artifact=gathered.artifact, holdout_seed=seed, candidates=len(rows),
+        members=count["member"], holdout=count["holdout"], suppressed=count["suppressed"],
+        beyond=count["beyond"], sha256=hashed,
     )  # fmt: skip
     for row in rows:  # what no event can say must show before anything is frozen
         if row.part == "member":
             _member(row, published)
     return published, list(zip(rows, lines, strict=True))
-
-
-def _definition(workspace: Workspace, rules: ListRules, currency: str, issuer: str | None) -> dict[str, str]:
-    """Every setting that decides who is on the list, as text."""
-    costs = {channel: rules.cost_of(channel) for channel in rules.channels}
-    reach = {channel: "|".join(workspace.rules.reach.get(channel, ())) for channel in rules.channels}
-    return {
-        "formula": FORMULA, "population": f"issuer={issuer}" if issuer else "all", "currency": currency,
-        "active_days": str(workspace.rules.lifecycle.active_days), "offer": rules.offer,
-        "offer_cost": str(rules.offer_cost), "contact_cost": _pairs(costs),
-        "acceptance": str(rules.acceptance), "margin": str(rules.margin),
-        "budget": "" if rules.budget is None else str(rules.budget), "capacity": str(rules.capacity),
-        "holdout": str(rules.holdout), "channels": " ".join(rules.channels), "reach": _pairs(reach),
-        "legal_basis": _pairs(rules.legal_basis), "days_open": str(rules.days_open),
-        "calling": msgspec.json.encode(workspace.rules.calling).decode(),
-        "home": f"{workspace.settings.region} {workspace.settings.zone}",
-        **{name: version(name) for name in CALENDARS},
-    }  # fmt: skip
-
-
-def _pairs(values: Mapping[Channel, object]) -> str:
-    return " ".join(f"{channel}={values[channel]}" for channel in sorted(values))
 
 
 def _freeze(
@@ -243,10 +240,13 @@ def _member(row: ListRow, published: TargetListPublished) -> TargetListMemberAdd
     return msgspec.convert(about | fields, TargetListMemberAdded)
 
 
-def _told(workspace: Workspace, published: TargetListPublished, new: bool) -> BuiltList:
+def _told(workspace: Workspace, list_id: str, new: bool) -> BuiltList:
+    """The list as it was published; asked for once more, by the words of the first time."""
     with unavailable(), workspace.engine.connect() as connection:
-        top = frozen(connection, published.list_id, ["member"], limit=TOP)
-        rules = left_out_by(connection, published.list_id)
+        query = select(target_list.c.published).where(target_list.c.list_id == list_id)
+        published = _published.decode(connection.execute(query).scalar_one())
+        top = frozen(connection, list_id, ["member"], limit=TOP)
+        rules = left_out_by(connection, list_id)
     return BuiltList(
-        list_id=published.list_id, published=published, new=new, top=tuple(row for _, row in top), rules=rules
+        list_id=list_id, published=published, new=new, top=tuple(row for _, row in top), rules=rules
     )

@@ -6,24 +6,25 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 
+import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, true
 
 from events.prediction import ChurnScored, ScoreReason
-from infra import populations
 from infra.database import unavailable
 from infra.journal.stored import read
-from infra.standing import CHUNK, Standing, Standings, reachable
+from infra.standing import CHUNK, Standing, Standings, complaints_among, reachable
+from infra.target_list.terms import Terms
+from infra.target_list.then import Then, everyone, forgotten
 from infra.workspace import Workspace
 from models.domain.calling_window import Place, place_of
 from models.domain.identity import Key
 from models.domain.lifecycle import StageEntry
 from models.domain.permission import Reachable
-from models.domain.target_list import STAGES, Candidate
+from models.domain.target_list import Candidate
 from models.domain.worth import ListPurpose, money_at_stake
 from models.errors import Refused
 from models.projections.customer_360 import Foretold, Holding, Value
-from models.tables.identity import customer
 from models.tables.journal import journal
 
 DIGITS = 9
@@ -33,10 +34,10 @@ _NO_CODE = re.compile(r"[^\w.\-]+")
 
 
 class Gathered(Struct, frozen=True, kw_only=True):
-    """Candidates, and what they rest on: one currency, one artifact's scores, the journal up to here."""
+    """Candidates, and what they rest on: terms with their currency, one artifact's scores, the journal up to here."""
 
     candidates: list[Candidate]
-    currency: str
+    terms: Terms
     artifact: str
     position: int
 
@@ -55,79 +56,80 @@ class _Seen(Struct, kw_only=True):
 
 
 def gather(
-    workspace: Workspace, purpose: ListPurpose, moment: datetime, *, issuer: str | None = None,
-    artifact: str | None = None,
+    workspace: Workspace, terms: Terms, moment: datetime, *, artifact: str | None = None,
+    position: int | None = None,
 ) -> Gathered:  # fmt: skip
-    """Every customer in a stage the purpose is about, as known at the moment.
+    """Every customer in a stage the list is about, as known at the moment.
 
     One artifact's scores count, so that probabilities compare: the one named, else the one that scored
-    last. Raises `Refused` (`list.no_scores`) where it scored nobody here, `Unavailable`.
+    last. With a `position`, nothing that is recorded above it counts and no view is asked: what was gathered once
+    is gathered again. Raises `Refused` (`list.nobody`, `list.no_scores` where it scored none of them),
+    `Unavailable`.
     """
     with unavailable(), workspace.engine.connect() as connection:
         connection = connection.execution_options(isolation_level="REPEATABLE READ")
-        seen, position = _seen(connection, workspace, purpose, moment, issuer)
+        source: Then | Standings
+        if position is None:
+            source = Standings(connection, workspace.rules, terms.zone)
+        else:
+            source = Then(connection, terms.lifecycle, terms.zone, position)
+        seen, highest = _seen(connection, source, terms, moment, forgotten(connection, moment, position))
         chosen = artifact or _latest(seen)
-        _use_scores_of(connection, chosen, seen, moment)
+        _use_scores_of(connection, chosen, seen, moment, position)
+    if not seen:
+        about = ", ".join(sorted(terms.stages))
+        raise Refused("list.nobody", f"nobody of the population was {about} by then: there is nobody to list")
     if not any(one.churn for one in seen):
         by = artifact or "any model"
         raise Refused("list.no_scores", f"by then {by} had scored nobody here: run `touchstone score` first")
-    currency = workspace.rules.currency or _usual_currency(seen)
+    decided = msgspec.structs.replace(terms, currency=terms.currency or _usual_currency(seen))
+    candidates = [_candidate(one, decided, moment) for one in seen]
     return Gathered(
-        candidates=[_candidate(one, workspace, purpose, moment, currency) for one in seen],
-        currency=currency, artifact=chosen, position=position,
+        candidates=[one for one in candidates if _worth_enough(one, decided)], terms=decided, artifact=chosen,
+        position=highest if position is None else position,
     )  # fmt: skip
 
 
 def _seen(
-    connection: Connection, workspace: Workspace, purpose: ListPurpose, moment: datetime, issuer: str | None
+    connection: Connection,
+    source: Then | Standings,
+    terms: Terms,
+    moment: datetime,
+    suppressed: Collection[Key],
 ) -> tuple[list[_Seen], int]:
-    standings = Standings(connection, workspace.rules, workspace.settings.zone)
     seen: list[_Seen] = []
-    suppressed = standings.suppressed()
-    home = Place((workspace.settings.zone,), workspace.settings.region)
     position = 0
-    for chunk in standings.at(moment, _population(connection, workspace, issuer)):
+    for chunk in source.at(moment, everyone(connection)):
         position = max([position, *(one.position for one in chunk)])
-        complaints = standings.complaints(chunk)
+        complaints = complaints_among(connection, [case for one in chunk for case in one.view.open_cases])
         seen += [
             found
             for one in chunk
-            if _named_by(one, issuer)
-            and (found := _as_seen(one, purpose, moment, complaints, suppressed, home))
+            if _named_by(one, terms.issuer)
+            and (found := _as_seen(one, terms, moment, complaints, suppressed))
         ]
     return seen, position
 
 
-def _population(connection: Connection, workspace: Workspace, issuer: str | None) -> set[str]:
-    if issuer is not None:
-        return populations.customers_of(workspace.engine, issuer)
-    return {str(one) for one in connection.execute(select(customer.c.survivor).distinct()).scalars()}
-
-
-def _named_by(one: Standing, issuer: str | None) -> bool:
-    return issuer is None or any(held.issuer == issuer for held in one.view.identifiers)
+def _named_by(one: Standing, issuer: str) -> bool:
+    return not issuer or any(held.issuer == issuer for held in one.view.identifiers)
 
 
 def _as_seen(
-    one: Standing,
-    purpose: ListPurpose,
-    moment: datetime,
-    complaints: Collection[str],
-    suppressed: Collection[Key],
-    home: Place,
+    one: Standing, terms: Terms, moment: datetime, complaints: Collection[str], suppressed: Collection[Key]
 ) -> _Seen | None:
     entry, churn = one.lifecycle.now, one.view.churn
-    if entry is None or entry.stage not in STAGES[purpose]:
+    if entry is None or entry.stage not in terms.stages:
         return None
     return _Seen(
         customer=one.customer, entry=entry, last_because=one.lifecycle.last_because,
         reachable=reachable(one, complaints, suppressed), value=one.view.value,
-        holdings=tuple(one.view.holdings.values()), place=_place(one, home),
+        holdings=tuple(one.view.holdings.values()), place=place_of_standing(one, terms.home),
         churn=churn if churn and churn.as_of <= moment else None,
     )  # fmt: skip
 
 
-def _place(one: Standing, home: Place) -> Place:
+def place_of_standing(one: Standing, home: Place) -> Place:
     """Where a customer is, by what their phone numbers say."""
     phones = (held.facets for held in one.view.identifiers if held.kind == "phone" and not held.blocked)
     facets = next((said for said in phones if said.get("zone") or said.get("country")), {})
@@ -139,17 +141,20 @@ def _latest(seen: Iterable[_Seen]) -> str:
     return max(scored)[1] if scored else ""
 
 
-def _use_scores_of(connection: Connection, artifact: str, seen: Iterable[_Seen], moment: datetime) -> None:
+def _use_scores_of(
+    connection: Connection, artifact: str, seen: Iterable[_Seen], moment: datetime, position: int | None
+) -> None:
     """Where the last score is another artifact's, the last one of this artifact."""
     others = {one.customer: one for one in seen if one.churn and one.churn.artifact != artifact}
     ids = sorted(others)
+    before = true() if position is None else journal.c.position <= position
     for one in others.values():
         one.churn = None
     for start in range(0, len(ids), CHUNK):
         some = ids[start : start + CHUNK]
         scored = read(
             connection, journal.c.type == ChurnScored.WIRE, journal.c.customer.in_(some),
-            journal.c.occurred_at <= moment, journal.c.known_at <= moment,
+            journal.c.occurred_at <= moment, journal.c.known_at <= moment, before,
         )  # fmt: skip
         for found in sorted(scored, key=lambda e: e.order):
             if found.event.artifact == artifact and found.event.as_of <= moment:
@@ -172,31 +177,34 @@ def _usual_currency(seen: Iterable[_Seen]) -> str:
     return min(count, key=lambda currency: (-count[currency], currency), default="")
 
 
-def _candidate(
-    one: _Seen, workspace: Workspace, purpose: ListPurpose, moment: datetime, currency: str
-) -> Candidate:
-    score = one.churn
+def _worth_enough(one: Candidate, terms: Terms) -> bool:
+    """Is as much at stake as the population asks for? Of whom nothing has a price, that can't be said."""
+    return terms.least_value is None or (one.value is not None and one.value >= terms.least_value)
+
+
+def _candidate(one: _Seen, terms: Terms, moment: datetime) -> Candidate:
+    score, purpose = one.churn, terms.purpose
     reasons = _speaking_for(purpose, score.reasons if score else ())
-    value = _value(one, score, workspace, purpose, moment, currency) if score else None
+    value = _value(one, score, terms, moment) if score else None
     events = (score.event_id if score else "", one.entry.because, one.last_because)
     if score is None:
         probability, order = None, 0
-    elif purpose == "retention":
-        probability, order = score.probability, score.rank
-    else:
+    elif purpose == "win_back":
         probability, order = round(1 - score.probability, DIGITS), -score.rank
+    else:
+        probability, order = score.probability, score.rank
     return Candidate(
         customer=one.customer, stage=one.entry.stage, reachable=one.reachable, place=one.place, probability=probability,
         value=value,
         because=(one.entry.rule, *(_NO_CODE.sub("_", reason.feature) for reason in reasons)),
-        why=(*_in_words(one.entry, value, currency), *(reason.says for reason in reasons)),
+        why=(*_in_words(one.entry, value, terms.currency), *(reason.says for reason in reasons)),
         because_events=tuple(dict.fromkeys(event for event in events if event)), order=order,
     )  # fmt: skip
 
 
 def _speaking_for(purpose: ListPurpose, reasons: Sequence[ScoreReason]) -> list[ScoreReason]:
     """Why somebody may leave, or may come back; what speaks against it is no reason to be on the list."""
-    towards = 1 if purpose == "retention" else -1
+    towards = -1 if purpose == "win_back" else 1
     return [reason for reason in reasons if reason.contribution * towards > 0]
 
 
@@ -208,16 +216,14 @@ def _in_words(entry: StageEntry, value: Decimal | None, currency: str) -> Iterat
         yield f"{value} {currency} at stake".replace("  ", " ")
 
 
-def _value(
-    one: _Seen, score: Foretold, workspace: Workspace, purpose: ListPurpose, moment: datetime, currency: str
-) -> Decimal | None:
+def _value(one: _Seen, score: Foretold, terms: Terms, moment: datetime) -> Decimal | None:
+    currency = terms.currency
     bought = one.value.get(currency)
     priced = bought if bought and bought.purchases > bought.unpriced else None
     prices = [held.price for held in one.holdings if held.price is not None and held.currency == currency]
-    rules = workspace.rules.retention if purpose == "retention" else workspace.rules.win_back
     return money_at_stake(
         spent=priced.amount if priced else None, first_at=priced.first_at if priced else None,
         last_at=priced.last_at if priced else None, monthly=sum(prices, Decimal(0)) if prices else None,
-        as_of=moment, horizon_days=score.horizon_days, active_days=workspace.rules.lifecycle.active_days,
-        margin=rules.margin,
+        as_of=moment, horizon_days=score.horizon_days, active_days=terms.lifecycle.active_days,
+        margin=terms.rules.margin,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""A list's members as CSV, NDJSON and Parquet: the same facts in each, the same bytes for the same facts."""
+"""A list's members as CSV, NDJSON, Parquet and Arrow: the same facts in each, the same bytes for the same facts."""
 
 import csv
 import io
@@ -6,20 +6,26 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from infra.target_list.pull import Pull, Pulled, find
 from infra.workspace import Workspace
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 Pages = Iterable[list[Pulled]]
 Record = dict[str, Any]
 
 MEDIA_TYPES = {
     "csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson",
-    "parquet": "application/vnd.apache.parquet",
+    "parquet": "application/vnd.apache.parquet", "arrow": "application/vnd.apache.arrow.stream",
 }  # fmt: skip
+
+KEPT = ("csv", "ndjson", "parquet")
+"""The formats that are written as files; Arrow is for the wire."""
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠")
 """What makes a spreadsheet calculate a cell instead of showing it."""
@@ -59,7 +65,7 @@ def csv_lines(pages: Pages, *, addresses: bool) -> Iterator[bytes]:
             found = record(one, addresses=addresses)
             if addresses and one.address_kind == "phone":
                 found["address"] = one.address.removeprefix("+")
-            write([_cell(value) for value in found.values()])
+            write([cell(value) for value in found.values()])
         yield _taken(text)
 
 
@@ -68,6 +74,32 @@ def parquet(pages: Pages, *, addresses: bool) -> bytes:
     import pyarrow as pa  # here, because every command would wait for it otherwise
     from pyarrow import parquet as files
 
+    schema = _schema(addresses)
+    buffer = io.BytesIO()
+    with files.ParquetWriter(buffer, schema, compression="zstd") as writer:
+        for page in pages:
+            records = [record(one, addresses=addresses) for one in page]
+            writer.write_table(pa.Table.from_pylist(records, schema=schema))
+    return buffer.getvalue()
+
+
+def arrow(pages: Pages, *, addresses: bool) -> Iterator[bytes]:
+    """An Arrow stream, a record batch a page, in the types of the Parquet form."""
+    import pyarrow as pa
+
+    schema = _schema(addresses)
+    buffer = io.BytesIO()
+    with pa.ipc.new_stream(buffer, schema) as writer:
+        for page in pages:
+            records = [record(one, addresses=addresses) for one in page]
+            writer.write_batch(pa.RecordBatch.from_pylist(records, schema=schema))
+            yield _emptied(buffer)
+    yield _emptied(buffer)
+
+
+def _schema(addresses: bool) -> "pa.Schema":
+    import pyarrow as pa
+
     text, several, at = pa.string(), pa.list_(pa.string()), pa.timestamp("us", tz="UTC")
     types = {
         "rank": pa.int64(), "probability": pa.float64(), "value": pa.decimal128(24, 2),
@@ -75,13 +107,7 @@ def parquet(pages: Pages, *, addresses: bool) -> bytes:
         "because_events": several, "window_from": at, "window_until": at, "contact_from": at, "contact_until": at,
     }  # fmt: skip
     names = [*COLUMNS, *(ADDRESS if addresses else ())]
-    schema = pa.schema([(name, types.get(name, text)) for name in names])
-    buffer = io.BytesIO()
-    with files.ParquetWriter(buffer, schema, compression="zstd") as writer:
-        for page in pages:
-            records = [record(one, addresses=addresses) for one in page]
-            writer.write_table(pa.Table.from_pylist(records, schema=schema))
-    return buffer.getvalue()
+    return pa.schema([(name, types.get(name, text)) for name in names])
 
 
 def whole(kind: str, pages: Pages, *, addresses: bool) -> Iterable[bytes]:
@@ -91,6 +117,8 @@ def whole(kind: str, pages: Pages, *, addresses: bool) -> Iterable[bytes]:
             return csv_lines(pages, addresses=addresses)
         case "ndjson":
             return ndjson(pages, addresses=addresses)
+        case "arrow":
+            return arrow(pages, addresses=addresses)
     return [parquet(pages, addresses=addresses)]
 
 
@@ -100,7 +128,7 @@ def write_all(workspace: Workspace, list_id: str, folder: Path) -> list[Path]:
     pull = Pull(workspace, listed, addresses=False)
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for kind in sorted(MEDIA_TYPES):
+    for kind in KEPT:
         path = folder / f"{listed.published.purpose}.{kind}"
         with path.open("wb") as file:
             file.writelines(whole(kind, _members(pull), addresses=False))
@@ -113,12 +141,8 @@ def safe(text: str) -> str:
     return "'" + text if text.startswith(FORMULA) or text.lstrip().startswith(FORMULA) else text
 
 
-def _members(pull: Pull) -> Iterator[list[Pulled]]:
-    for page in pull.pages():
-        yield [one for _, one in page]
-
-
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
+    """A value as a cell of a spreadsheet: several texts share it, and none begins a formula."""
     match value:
         case None:
             return ""
@@ -129,6 +153,18 @@ def _cell(value: object) -> str:
         case int() | float() | Decimal():
             return str(value)
     return safe(str(value))
+
+
+def _members(pull: Pull) -> Iterator[list[Pulled]]:
+    for page in pull.pages():
+        yield [one for _, one in page]
+
+
+def _emptied(buffer: io.BytesIO) -> bytes:
+    found = buffer.getvalue()
+    buffer.seek(0)
+    buffer.truncate()
+    return found
 
 
 def _taken(text: io.StringIO) -> bytes:

@@ -15,11 +15,15 @@ from infra.identity import families
 from infra.intake import AHEAD
 from infra.personal.opening import ERASED, UNREADABLE, open_identifiers
 from infra.standing import Standing, Standings, reachable
+from infra.target_list.approving import require_approval
 from infra.target_list.building import frozen, left_out_by
+from infra.target_list.candidates import place_of_standing
+from infra.target_list.terms import legal_basis
 from infra.workspace import Workspace
+from models.domain.calling_window import Place, Window, times_for
 from models.domain.identity import Key
 from models.domain.permission import Permitted, permission
-from models.domain.target_list import ListRow, Part
+from models.domain.target_list import ListRow, Part, still_open
 from models.errors import Refused
 from models.projections.reachability import addresses
 from models.tables.lists import target_list
@@ -31,10 +35,11 @@ _published = msgspec.json.Decoder(TargetListPublished)
 
 
 class Listed(Struct, frozen=True, kw_only=True):
-    """A published list: its announcement, and when it was built."""
+    """A published list: its announcement, when it was built, and whether as of then (`live`) or of the past."""
 
     published: TargetListPublished
     built_at: datetime
+    live: bool
 
     @property
     def list_id(self) -> str:
@@ -55,7 +60,7 @@ def newest(workspace: Workspace, limit: int) -> list[Listed]:
     """The lists whose events are all recorded, the one built last first."""
     query = _listed().order_by(target_list.c.built_at.desc(), target_list.c.list_id).limit(limit)
     with unavailable(), workspace.engine.connect() as connection:
-        return [_as_listed(data, built_at) for data, built_at in connection.execute(query)]
+        return [_as_listed(*row) for row in connection.execute(query)]
 
 
 def find(workspace: Workspace, list_id: str) -> Listed:
@@ -64,8 +69,7 @@ def find(workspace: Workspace, list_id: str) -> Listed:
         found = connection.execute(_listed().where(target_list.c.list_id == list_id)).one_or_none()
     if found is None:
         raise Refused("list.unknown", "no list has this id")
-    data, built_at = found
-    return _as_listed(data, built_at)
+    return _as_listed(*found)
 
 
 def rules(workspace: Workspace, list_id: str) -> dict[str, int]:
@@ -87,15 +91,19 @@ class Pull:
 
     The frozen rows never change; whoever has withdrawn consent since, complains now, can't be reached
     on the list's channel any more, or has turned out to be another member as well, is left out here. The
-    address is one that what allows the contact reaches.
+    address is one that what allows the contact reaches. Of a list that was built live, so is whoever has no hour left
+    before the row expires, and the others have the hours that are next; one as of a past moment has its own for ever.
+
+    Raises `Refused` (`list.not_approved`), `Unavailable`.
     """
 
     def __init__(self, workspace: Workspace, listed: Listed, *, addresses: bool) -> None:
         self.listed, self._workspace = listed, workspace
         self._left_out: set[str] = set()
         self._keys: dict[str, Key] = {}
-        purpose = listed.published.purpose
-        self._rules = workspace.rules.retention if purpose == "retention" else workspace.rules.win_back
+        self._hours: dict[str, Window] = {}
+        require_approval(workspace, listed.published)
+        self._legal_basis = legal_basis(workspace, listed.published)
         self._addresses = addresses
         with unavailable(), workspace.engine.connect() as connection:
             self._look(connection.execution_options(isolation_level="REPEATABLE READ"))
@@ -109,6 +117,7 @@ class Pull:
         """What the bytes of an answer depend on: the frozen list, who is left out, which addresses."""
         parts = [self.listed.published.sha256, *map(str, said), *sorted(self._left_out)]
         parts += ["\x1e".join((one, *key)) for one, key in sorted(self._keys.items())]
+        parts += [f"{one} {hours.begin} {hours.end}" for one, hours in sorted(self._hours.items())]
         return sha256("\x1f".join(parts).encode()).hexdigest()[:32]
 
     def pages(self, after: int = 0) -> Iterator[list[tuple[int, Pulled]]]:
@@ -149,7 +158,7 @@ class Pull:
                 who = survivors.get(row.customer, row.customer)
                 one = None if who in taken else stand.get(who)
                 allowed = self._allowed(row, one, complaints, suppressed) if one else None
-                if one is None or allowed is None:
+                if one is None or allowed is None or not self._open(row, one, allowed):
                     self._left_out.add(row.customer)
                     continue
                 taken.add(who)
@@ -162,16 +171,34 @@ class Pull:
         channels = (row.channel,) if row.channel else ()
         asked = permission(
             reachable(one, complaints, suppressed), self.listed.published.purpose, channels,
-            self._rules.legal_basis, self._workspace.rules.reach,
+            self._legal_basis, self._workspace.rules.reach,
         )  # fmt: skip
         return asked if isinstance(asked, Permitted) else None
+
+    def _open(self, row: ListRow, one: Standing, allowed: Permitted) -> bool:
+        """Is there still an hour at which they may be contacted, where they are by now?"""
+        if not self.listed.live:
+            return True
+        known = self._workspace
+        home = Place((known.settings.zone,), known.settings.region)
+        times = times_for(allowed.channel, self.listed.published.purpose, known.rules.calling)
+        hours = still_open(row, place_of_standing(one, home), times, known.clock.now())
+        if hours is not None:
+            self._hours[row.customer] = hours
+        return hours is not None
 
     def _opened(
         self, connection: Connection, page: Sequence[tuple[int, ListRow]]
     ) -> list[tuple[int, Pulled]]:
         keys = {row.customer: self._keys[row.customer] for _, row in page if row.customer in self._keys}
         values = open_identifiers(connection, self._workspace.vault, list(keys.values()))
-        return [(place, _pulled(row, keys.get(row.customer), values)) for place, row in page]
+        return [(place, _pulled(self._dated(row), keys.get(row.customer), values)) for place, row in page]
+
+    def _dated(self, row: ListRow) -> ListRow:
+        hours = self._hours.get(row.customer)
+        if hours is None:
+            return row
+        return msgspec.structs.replace(row, contact_from=hours.begin, contact_until=hours.end)
 
 
 def _pulled(row: ListRow, key: Key | None, values: Mapping[Key, str]) -> Pulled:
@@ -187,11 +214,11 @@ def _address(one: Standing, allowed: Permitted, reach: Mapping[Channel, tuple[st
     return next((held.key for held in found), None)
 
 
-def _listed() -> Select[bytes, datetime]:
-    return select(target_list.c.published, target_list.c.built_at).where(
+def _listed() -> Select[bytes, datetime, str]:
+    return select(target_list.c.published, target_list.c.built_at, target_list.c.origin).where(
         target_list.c.recorded_at.is_not(None)
     )
 
 
-def _as_listed(data: bytes, built_at: datetime) -> Listed:
-    return Listed(published=_published.decode(data), built_at=built_at)
+def _as_listed(data: bytes, built_at: datetime, origin: str) -> Listed:
+    return Listed(published=_published.decode(data), built_at=built_at, live=origin == "live")

@@ -8,7 +8,7 @@ import hmac
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 from msgspec import Struct
@@ -21,9 +21,11 @@ from models.domain.rules import ListRules
 from models.domain.worth import ListPurpose, expected
 
 Part = Literal["member", "holdout", "beyond", "suppressed"]
+EVERYONE: tuple[Part, ...] = get_args(Part)
 STAGES: Mapping[ListPurpose, frozenset[Stage]] = {
     "retention": frozenset({"acquired", "developing", "retained", "at_risk", "regained"}),
     "win_back": frozenset({"lost"}),
+    "care": frozenset({"acquired", "developing", "retained", "at_risk", "regained"}),
 }
 """Whom a purpose is about: customers who are active, or customers who were."""
 
@@ -37,7 +39,7 @@ _encode = msgspec.json.Encoder().encode
 class Candidate(Struct, frozen=True, kw_only=True):
     """A customer a list might be for.
 
-    `probability` is the score: of leaving for retention, of coming back for win-back; None without
+    `probability` is the score: of leaving for retention and care, of coming back for win-back; None without
     one. `value` is the money at stake (`money_at_stake`), None where nothing has a price. `because`
     are codes, `why` the same in words, `because_events` the events behind them. `place` is where they are, for
     the hours on their own clock. `order` breaks ties before the id does; ids are random per installation.
@@ -82,6 +84,9 @@ class ListRow(Struct, frozen=True, kw_only=True, omit_defaults=True):
     window_until: datetime | None = None
     contact_from: datetime | None = None
     contact_until: datetime | None = None
+
+
+_decode = msgspec.json.Decoder(ListRow).decode
 
 
 class Brief(Struct, frozen=True, kw_only=True):
@@ -175,6 +180,11 @@ def canonical(found: Iterable[ListRow]) -> list[bytes]:
     return [_encode(row) for row in found]
 
 
+def decoded(line: bytes) -> ListRow:
+    """The row of a canonical line."""
+    return _decode(line)
+
+
 def digest(lines: Iterable[bytes]) -> str:
     """SHA-256 of the canonical rows, those left out included."""
     hashed = hashlib.sha256()
@@ -188,6 +198,22 @@ def window(as_of: datetime, days_open: int) -> tuple[datetime, datetime]:
     at = as_of.astimezone(UTC)
     begin = datetime(at.year, at.month, at.day, tzinfo=UTC) + timedelta(days=1)
     return begin, begin + timedelta(days=days_open)
+
+
+def still_open(row: ListRow, place: Place, times: Times, now: datetime) -> Window | None:
+    """The hours in which a member may be contacted now or next, before the row expires; None where there are none.
+
+    Looked for from the beginning of the day (UTC), so that one day's answer stays the same until they are over.
+    Raises `Refused` as `next_window` does.
+    """
+    if row.window_from is None or row.window_until is None or row.window_until <= now:
+        return None
+    at = now.astimezone(UTC)
+    begin = max(row.window_from, datetime(at.year, at.month, at.day, tzinfo=UTC))
+    found = next_window(place, times, begin, row.window_until)
+    while found is not None and found.end <= now:
+        found = next_window(place, times, found.end, row.window_until)
+    return found
 
 
 def _cut(ranked: Sequence[Priced], rules: ListRules) -> tuple[list[Priced], list[tuple[str, Priced]]]:

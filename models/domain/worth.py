@@ -7,7 +7,8 @@ from typing import Literal
 from models.domain import profit
 from models.domain.rules import ListRules
 
-ListPurpose = Literal["retention", "win_back"]
+ListPurpose = Literal["retention", "win_back", "care"]
+"""What a list may be for; to care for somebody is worth what keeping them is."""
 CENT, FINE = Decimal("0.01"), Decimal("0.0001")
 MONTH_DAYS = Decimal("30.4375")
 
@@ -44,10 +45,10 @@ def expected(
 ) -> tuple[Decimal, Decimal]:
     """What contacting a customer is expected to earn, and what it is expected to cost; may be negative.
 
-    The formulas are those of `models.domain.profit`: `leaving` for retention, `returning` for win-back. Until hold-outs
-    have been measured, the acceptance is a setting: the figures order a list, they are no forecast.
+    The formulas are those of `models.domain.profit`: `leaving` for retention and care, `returning` for win-back. Until
+    hold-outs have been measured, the acceptance is a setting: the figures order a list, they are no forecast.
     """
     p, a = Decimal(str(probability)), Decimal(str(rules.acceptance))
-    won, anyway = profit.leaving(p, a) if purpose == "retention" else profit.returning(p, a)
+    won, anyway = profit.returning(p, a) if purpose == "win_back" else profit.leaving(p, a)
     earned = profit.earned(won, anyway, value, rules.offer_cost, contact_cost)
     return earned.quantize(FINE), profit.spent(won, anyway, rules.offer_cost, contact_cost)

@@ -1,7 +1,5 @@
 """Target lists: which there are, who is on one, and who is not, with the rule that said no."""
 
-import base64
-import binascii
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
@@ -9,26 +7,24 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import structlog
-from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from infra.personal.opening import sees_personal
 from infra.target_list import files as list_files
 from infra.target_list import pull as list_pull
+from infra.target_list.approving import Approval, approval
 from infra.target_list.pull import Listed, Pull, Pulled
 from infra.workspace import Workspace
 from models.domain.target_list import ListRow
-from models.errors import Refused
-from services.api.parameters import NO_NUL
+from services.api import list_questions
+from services.api.list_questions import MOST, Cursor, ListId, read_cursor, write_cursor
 from services.api.problems import described
 
-MOST = 5_000
 log = structlog.get_logger()
 
-ListId = Annotated[str, Path(description="The list's id.", max_length=200, pattern=NO_NUL)]
-Cursor = Annotated[str | None, Query(description="`next` of the page before.", max_length=100)]
-Format = Literal["json", "ndjson", "csv", "parquet"]
+Format = Literal["json", "ndjson", "csv", "parquet", "arrow"]
 
 
 class ListAnswer(BaseModel):
@@ -42,7 +38,8 @@ class ListAnswer(BaseModel):
                  "artifact": "churn-2026-02", "definition": {"offer": "loyalty_gesture", "holdout": "0.1"},
                  "holdout_seed": "5be1c0a2f3d49b77", "candidates": 4312, "members": 360, "holdout": 40,
                  "suppressed": 120, "beyond": 3792, "left_out": {"does_not_pay": 3792, "holdout": 40,
-                 "consent_withdrawn": 120}, "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822c"}
+                 "consent_withdrawn": 120}, "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822c",
+                 "approval": "not_needed"}
             ]
         }
     )  # fmt: skip
@@ -62,6 +59,7 @@ class ListAnswer(BaseModel):
     beyond: int
     left_out: dict[str, int] = Field(description="How many each rule left out.")
     sha256: str = Field(description="Of the canonical rows of all candidates.")
+    approval: Approval = Field(description="Whether it waits for a second person before it can be pulled.")
 
 
 class ListsAnswer(BaseModel):
@@ -126,7 +124,9 @@ def router(workspace: Workspace) -> APIRouter:
         """What was asked, as of when, resting on what, and how many came of it."""
         return _list(workspace, list_pull.find(workspace, list_id))
 
-    @routes.get("/v1/lists/{list_id}/members", responses=_PULLED | described(404), response_class=Response)
+    @routes.get(
+        "/v1/lists/{list_id}/members", responses=_PULLED | described(404, 409), response_class=Response
+    )
     def pull_members(
         list_id: ListId,
         format: Annotated[Format, Query(description="json comes by the page, the others whole.")] = "json",
@@ -140,8 +140,9 @@ def router(workspace: Workspace) -> APIRouter:
         With a `limit` or a `cursor` every format comes by the page; `X-Next-Cursor` leads on. An answer's
         `ETag` stands for its bytes: sent back as `If-None-Match`, it saves pulling the same again.
         """
-        after = _read(cursor)
-        pull = Pull(workspace, list_pull.find(workspace, list_id), addresses=addresses)
+        after = read_cursor(cursor)
+        listed = list_pull.find(workspace, list_id)
+        pull = Pull(workspace, listed, addresses=addresses)
         size = limit or (500 if format == "json" or cursor is not None else None)
         tag = f'"{pull.tag(format, addresses and sees_personal(), after, size)}"'
         headers = {
@@ -157,7 +158,7 @@ def router(workspace: Workspace) -> APIRouter:
             pages = ([one for _, one in page] for page in pull.pages(after))
         else:
             found = pull.page(after, size + 1)
-            following = _write(found[size - 1][0]) if len(found) > size else None
+            following = write_cursor(found[size - 1][0]) if len(found) > size else None
             if following:
                 headers["X-Next-Cursor"] = following
             members = [one for _, one in found[:size]]
@@ -174,18 +175,20 @@ def router(workspace: Workspace) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=MOST)] = 500,
     ) -> LeftOutPage:
         """Who is not on the list, and the one rule that said no."""
-        listed, after = list_pull.find(workspace, list_id), _read(cursor)
+        listed, after = list_pull.find(workspace, list_id), read_cursor(cursor)
         found = list_pull.left_out(workspace, listed.list_id, part, after=after, limit=limit + 1)
-        following = _write(found[limit - 1][0]) if len(found) > limit else None
+        following = write_cursor(found[limit - 1][0]) if len(found) > limit else None
         return LeftOutPage(list_id=list_id, items=[_row(row) for _, row in found[:limit]], next=following)
 
+    routes.include_router(list_questions.router(workspace))
     return routes
 
 
 def _list(workspace: Workspace, one: Listed) -> ListAnswer:
     said = msgspec.structs.asdict(one.published)
     return ListAnswer(
-        **said, built_at=one.built_at, left_out=list_pull.rules(workspace, one.list_id)
+        **said, built_at=one.built_at, left_out=list_pull.rules(workspace, one.list_id),
+        approval=approval(workspace, one.published),
     )  # fmt: skip
 
 
@@ -220,22 +223,3 @@ def _file(
 def _matches(given: str, tag: str) -> bool:
     """Weak tags compare alike here: the question is only whether to send the bytes again."""
     return any(one.strip().removeprefix("W/") in (tag, "*") for one in given.split(","))
-
-
-def _write(place: int) -> str:
-    """A place in the list; opaque to whoever sends it back."""
-    return base64.urlsafe_b64encode(f"place:{place}".encode()).decode()
-
-
-def _read(cursor: str | None) -> int:
-    if cursor is None:
-        return 0
-    try:
-        name, _, place = (
-            base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode().partition(":")
-        )
-    except (binascii.Error, UnicodeError):
-        name, place = "", ""
-    if name != "place" or not (place.isascii() and place.isdigit() and len(place) < 10):
-        raise Refused("cursor.invalid", "this is no cursor of a page before")
-    return int(place)

@@ -1,44 +1,34 @@
 """Target lists end to end: scored customers in the journal, a list out, pulled over HTTP."""
 
-import csv
-import io
-import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-import msgspec
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from pyarrow import parquet
 from sqlalchemy import text
 
-from events.prediction import ChurnScored, ScoreReason
-from infra.target_list import files as list_files
-from infra.target_list.building import build, frozen
+from infra.target_list.building import build
 from infra.workspace import open_workspace
 from models.errors import Refused
-from models.ports import By, Write
 from models.tables.journal import journal
 from services.api import lists, problems
 from services.api.security import Guard
 from tests.support.folding import fold, rows
+from tests.support.listing import (
+    AS_OF,
+    RULES,
+    all_rows,
+    prepared,
+    regulars,
+    score,
+    two_of_them,
+    with_rules,
+    withdraw,
+)
 from tests.support.sending import account, email, item, phone, purchase, send
 from tests.support.workspaces import ruled
 
-AS_OF = datetime(2025, 7, 1, tzinfo=UTC)
 PHONE, MAIL = "+1 415 555 2671", "planted@example.com"
-RULES = """
-[retention]
-offer = "loyalty_gesture"
-channels = ["sms", "email"]
-legal_basis = {sms = "contract", email = "contract"}
-contact_cost = {sms = 0.05, email = 0.01}
-holdout = 0.0
-
-[win_back]
-offer = "welcome_back"
-legal_basis = {sms = "contract", email = "contract"}
-"""
 
 
 @pytest.fixture
@@ -58,67 +48,8 @@ def api(workspace):
     return TestClient(app, headers={"X-API-Key": "test-key"}, raise_server_exceptions=False)
 
 
-def score(workspace, probabilities, *, artifact="churn-1", as_of=AS_OF):
-    """A model's word on customers, likeliest to leave first."""
-    ranked = sorted(probabilities.items(), key=lambda pair: -pair[1])
-    workspace.log.record_batch([
-        (
-            By(source=f"churn:{artifact}:{as_of.isoformat()}", source_id=customer, actor="touchstone score",
-               origin="replay", customer=customer),
-            [Write(stream="", expected=0, events=[(ChurnScored(
-                run="run", artifact=artifact, as_of=as_of, horizon_days=180, probability=probability,
-                rank=rank, of=len(ranked),
-                reasons=(ScoreReason(feature="days since purchase", says="long ago", contribution=1.0),),
-            ), as_of)])],
-        )
-        for rank, (customer, probability) in enumerate(ranked, start=1)
-    ])  # fmt: skip
-
-
-def regulars(workspace, count=6):
-    """Customers who bought last month, each with a phone and a mail address; the last ones spend most."""
-    answers = send(workspace, *(
-        purchase(f"{n}-{month}", account(str(n)), phone(f"+1 415 555 26{n:02d}"), email(f"c{n}@example.com"),
-                 at=AS_OF - timedelta(days=30 * month), amount=str(100 + 10 * n))
-        for n in range(count) for month in (1, 2, 3)
-    ))  # fmt: skip
-    return list(dict.fromkeys(answer.customer for answer in answers))
-
-
-def prepared(workspace, count=6):
-    """Regulars, scored and folded."""
-    customers = regulars(workspace, count)
-    score(workspace, dict.fromkeys(customers, 0.6))
-    fold(workspace)
-    return customers
-
-
-def two_of_them(workspace):
-    """Two customers, one known by a phone and one by a mail address, scored and folded."""
-    answers = send(workspace, *(
-        purchase(f"of-{who['kind']}", who, at=AS_OF - timedelta(days=5), amount="300")
-        for who in (phone(PHONE), email(MAIL))
-    ))  # fmt: skip
-    customers = [answer.customer for answer in answers]
-    score(workspace, dict.fromkeys(customers, 0.6), as_of=AS_OF - timedelta(hours=1))
-    fold(workspace)
-    return customers
-
-
-def withdraw(workspace, number, at, **said):
-    return item(
-        f"no-{number}", account(str(number)), type="consent.withdrawn", at=at, basis="call", **said,
-        origin="live" if at > AS_OF + timedelta(days=30) else "import",
-    )  # fmt: skip
-
-
 def recorded(workspace, kind):
     return workspace.journal.read(journal.c.type == kind)
-
-
-def all_rows(workspace, list_id):
-    with workspace.engine.connect() as connection:
-        return [row for _, row in frozen(connection, list_id, ["member", "holdout", "beyond", "suppressed"])]
 
 
 def test_a_list_is_published_with_its_members_as_facts_of_each_customer(workspace):
@@ -172,9 +103,9 @@ def test_what_happened_or_became_known_later_changes_nothing(workspace):
     first = build(workspace, "retention", as_of=AS_OF)
     late = purchase("late", account("2"), at=AS_OF - timedelta(days=10), amount="9999")
     late["known_at"] = (AS_OF + timedelta(days=1)).isoformat()
-    merging = item("both", phone(PHONE), email(MAIL), at=AS_OF + timedelta(days=2), origin="import")
+    merging = item("both", phone(), email(), at=AS_OF + timedelta(days=2), origin="import")
     merging["data"]["channel"] = "store"
-    send(workspace, late, merging, withdraw(workspace, 5, AS_OF + timedelta(days=3)))
+    send(workspace, late, merging, withdraw(5, AS_OF + timedelta(days=3)))
     fold(workspace)
     assert len(rows(workspace, "customer_360")) == 7
     again = build(workspace, "retention", as_of=AS_OF)
@@ -202,7 +133,7 @@ def test_each_one_left_out_has_the_rule_and_the_rules_add_up(workspace):
     customers = regulars(workspace, 6)
     send(
         workspace,
-        withdraw(workspace, 0, AS_OF - timedelta(days=2)),
+        withdraw(0, AS_OF - timedelta(days=2)),
         item("case", account("1"), type="case.imported", at=AS_OF - timedelta(days=3), origin="import",
              case_id="c1", kind="complaint", reason="billing", status="open"),
         item("fault", account("2"), type="case.imported", at=AS_OF - timedelta(days=3), origin="import",
@@ -254,7 +185,7 @@ def test_without_scores_no_list_is_published(workspace):
 
 
 def test_a_seed_draws_the_same_holdout_again(workspace):
-    workspace = _with(workspace, holdout=0.5)
+    workspace = with_rules(workspace, holdout=0.5)
     prepared(workspace, 60)  # so many that two seeds never draw the same by chance
     one, two = build(workspace, "retention", AS_OF, seed="a"), build(workspace, "retention", AS_OF, seed="b")
     held = [
@@ -319,191 +250,6 @@ def test_a_live_list_that_was_interrupted_is_completed_too(workspace, clock):
     members = [one.event.list_id for one in recorded(workspace, "target_list.member_added")]
     assert members.count(first.event.list_id) == members.count(second.event.list_id) == 6
     workspace.close()
-
-
-# Pulling
-
-
-def test_lists_are_read_newest_first_and_one_by_its_id(workspace, api, clock):
-    prepared(workspace)
-    older = build(workspace, "retention", as_of=AS_OF)
-    clock.pass_time(days=1)
-    newer = build(workspace, "retention", as_of=AS_OF, seed="another")
-    found = api.get("/v1/lists").json()["lists"]
-    assert [one["list_id"] for one in found] == [newer.list_id, older.list_id]
-    one = api.get(f"/v1/lists/{older.list_id}").json()
-    assert one == found[1]
-    assert (one["members"], one["sha256"], one["position"]) == (
-        6,
-        older.published.sha256,
-        older.published.position,
-    )
-    assert one["definition"]["offer"] == "loyalty_gesture"
-
-
-def test_csv_ndjson_parquet_and_json_agree(workspace, api):
-    prepared(workspace)
-    place = f"/v1/lists/{build(workspace, 'retention', as_of=AS_OF).list_id}/members"
-    as_json = api.get(place).json()["items"]
-    as_ndjson = [json.loads(line) for line in api.get(place, params={"format": "ndjson"}).text.splitlines()]
-    as_csv = list(csv.DictReader(io.StringIO(api.get(place, params={"format": "csv"}).text)))
-    as_parquet = parquet.read_table(
-        io.BytesIO(api.get(place, params={"format": "parquet"}).content)
-    ).to_pylist()
-    assert len(as_json) == 6
-    assert as_ndjson == as_json
-    assert [_plain(one) for one in as_csv] == [_plain(one) for one in as_json]
-    assert [_plain(one) for one in as_parquet] == [_plain(one) for one in as_json]
-
-
-def test_files_of_a_list_are_the_same_bytes_each_time(workspace, tmp_path):
-    prepared(workspace)
-    list_id = build(workspace, "retention", as_of=AS_OF).list_id
-    first = list_files.write_all(workspace, list_id, tmp_path / "a")
-    again = list_files.write_all(workspace, list_id, tmp_path / "b")
-    assert [path.name for path in first] == ["retention.csv", "retention.ndjson", "retention.parquet"]
-    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
-
-
-def test_members_come_by_the_page_until_there_are_no_more(workspace, api):
-    prepared(workspace)
-    place = f"/v1/lists/{build(workspace, 'retention', as_of=AS_OF).list_id}/members"
-    page = api.get(place, params={"limit": 4}).json()
-    last = api.get(place, params={"limit": 4, "cursor": page["next"]}).json()
-    assert [one["rank"] for one in page["items"] + last["items"]] == [1, 2, 3, 4, 5, 6]
-    assert last["next"] is None
-    first = api.get(place, params={"limit": 4, "format": "ndjson"})
-    rest = api.get(place, params={"limit": 4, "format": "ndjson", "cursor": first.headers["X-Next-Cursor"]})
-    assert (len(first.text.splitlines()), len(rest.text.splitlines())) == (4, 2)
-    assert "X-Next-Cursor" not in rest.headers
-
-
-def test_what_was_pulled_before_is_not_sent_again_until_it_changes(workspace, api, clock):
-    prepared(workspace)
-    place = f"/v1/lists/{build(workspace, 'retention', as_of=AS_OF).list_id}/members?format=csv"
-    first = api.get(place)
-    tag = first.headers["ETag"]
-    again = api.get(place, headers={"If-None-Match": tag})
-    assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", tag)
-    assert api.get(place + "&addresses=true", headers={"If-None-Match": tag}).status_code == 200
-    send(workspace, withdraw(workspace, 1, clock.now()))
-    changed = api.get(place, headers={"If-None-Match": tag})
-    assert changed.status_code == 200
-    assert changed.headers["ETag"] != tag
-    assert len(changed.text.splitlines()) == len(first.text.splitlines()) - 1
-
-
-@pytest.mark.parametrize("folded", [True, False])
-def test_a_consent_withdrawn_since_is_left_out_at_the_pull(workspace, api, clock, folded):
-    """At once: the views need not have seen it."""
-    customers = prepared(workspace)
-    built = build(workspace, "retention", as_of=AS_OF)
-    send(workspace, withdraw(workspace, 5, clock.now(), channel="sms"))
-    if folded:
-        fold(workspace)
-    pulled = api.get(f"/v1/lists/{built.list_id}/members")
-    assert pulled.headers["X-Left-Out-At-Pull"] == "1"
-    assert customers[5] not in {one["customer"] for one in pulled.json()["items"]}
-    assert pulled.json()["left_out_at_pull"] == 1
-    assert len(all_rows(workspace, built.list_id)) == 6
-
-
-def test_two_members_who_turned_out_to_be_one_are_contacted_once(workspace, api, clock):
-    """The frozen rows name both; the pull keeps the one who ranks higher."""
-    one, other = two_of_them(workspace)
-    built = build(workspace, "retention", as_of=AS_OF)
-    send(workspace, item("both", phone(PHONE), email(MAIL), at=clock.now(), channel="store"))
-    fold(workspace)
-    pulled = api.get(f"/v1/lists/{built.list_id}/members").json()
-    assert {row.customer for row in built.top} == {one, other}
-    assert [item["customer"] for item in pulled["items"]] == [built.top[0].customer]
-    assert pulled["left_out_at_pull"] == 1
-
-
-def test_a_merged_member_is_written_to_where_whoever_said_yes_has_their_mail(workspace, api, clock):
-    """Ann and Bob turn out to be one; Bob said yes, and Ann's address is the newer one."""
-    strict = _with(workspace, legal_basis={})
-    bob, ann = send(
-        workspace, purchase("b", account("2"), email("bob@example.com"), at=AS_OF - timedelta(days=9), amount="300"),
-        purchase("a", phone(PHONE), email(MAIL), at=AS_OF - timedelta(days=3), amount="300"),
-    )  # fmt: skip
-    yes = {"channel": "email", "purpose": "retention", "basis": "consent", "proof": "form-7"}
-    send(workspace, item("yes", account("2"), type="consent.granted", at=AS_OF - timedelta(days=2), origin="import",
-                         **yes))  # fmt: skip
-    send(workspace, item("both", account("2"), phone(PHONE), at=AS_OF - timedelta(days=1), origin="import",
-                         channel="store"))  # fmt: skip
-    score(workspace, {bob.customer: 0.6}, as_of=AS_OF - timedelta(hours=1))
-    fold(workspace)
-    assert ann.customer not in rows(workspace, "customer_360")
-    built = build(strict, "retention", as_of=AS_OF)
-    assert [(row.customer, row.channel) for row in built.top] == [(bob.customer, "email")]
-    app = FastAPI()
-    app.include_router(lists.router(strict))
-    place = f"/v1/lists/{built.list_id}/members"
-    [member] = TestClient(app).get(place, params={"addresses": True}).json()["items"]
-    assert member["address"] == "bob@example.com"
-    # Bob's address is none any more: what is left is Ann's, who said nothing.
-    lost = {"channel": "email", "why": "bounced", "permanent": True}
-    send(
-        workspace, item("lost", email("bob@example.com"), type="identity.unreachable", at=clock.now(), **lost)
-    )
-    assert TestClient(app).get(place).json()["items"] == []
-
-
-def test_addresses_come_only_when_asked_for_and_only_the_channels_own(workspace, api):
-    prepared(workspace)
-    place = f"/v1/lists/{build(workspace, 'retention', as_of=AS_OF).list_id}/members"
-    assert "address" not in api.get(place).json()["items"][0]
-    first = api.get(place, params={"addresses": True}).json()["items"][0]
-    assert (first["address_kind"], first["address"]) == ("phone", "+14155552605")
-    body = api.get(place, params={"addresses": True, "format": "csv"}).text
-    assert next(csv.DictReader(io.StringIO(body)))["address"] == "14155552605"
-    assert "@example.com" not in body
-
-
-def test_those_left_out_are_read_by_part_with_their_rule(workspace, api):
-    customers = regulars(workspace)
-    send(workspace, withdraw(workspace, 0, AS_OF - timedelta(days=2)))
-    score(workspace, dict.fromkeys(customers, 0.6))
-    fold(workspace)
-    place = f"/v1/lists/{build(workspace, 'retention', as_of=AS_OF).list_id}/left-out"
-    (one,) = api.get(place, params={"part": "suppressed"}).json()["items"]
-    assert (one["customer"], one["rule"], one["channel"]) == (customers[0], "consent_withdrawn", None)
-    assert api.get(place, params={"part": "beyond"}).json()["items"] == []
-    assert api.get(place, params={"part": "member"}).status_code == 422
-
-
-def test_a_stranger_an_unknown_list_and_a_made_up_cursor_get_an_answer_that_says_so(workspace, api):
-    prepared(workspace)
-    list_id = build(workspace, "retention", as_of=AS_OF).list_id
-    assert api.get("/v1/lists", headers={"X-API-Key": "wrong"}).status_code == 401
-    assert api.get("/v1/lists/nothing").json()["code"] == "list.unknown"
-    assert api.get("/v1/lists/nothing/members").status_code == 404
-    for cursor in ("x", "cGxhY2U6LTE=", "é"):
-        answer = api.get(f"/v1/lists/{list_id}/members", params={"cursor": cursor})
-        assert (answer.status_code, answer.json()["code"]) == (422, "cursor.invalid")
-
-
-def _plain(one):
-    """A record in the words of the CSV form, whatever form it came in."""
-
-    def word(value):
-        if value is None:
-            return ""
-        if isinstance(value, list):
-            return "; ".join(value)
-        if isinstance(value, datetime):
-            return value.isoformat().replace("+00:00", "Z")
-        return str(value)
-
-    return {name: word(value) for name, value in one.items()}
-
-
-def _with(workspace, **settings):
-    rules = msgspec.structs.replace(
-        workspace.rules, retention=msgspec.structs.replace(workspace.rules.retention, **settings)
-    )
-    return type(workspace)(**{**vars(workspace), "rules": rules})
 
 
 def _refuse_members(workspace, above):

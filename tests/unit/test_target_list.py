@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.domain.calling_window import Place
+from models.domain.calling_window import Place, times_for
 from models.domain.permission import Permitted, Reachable, Way, permission
 from models.domain.rules import REACH, ListRules, load_rules
-from models.domain.target_list import Brief, Candidate, ListRow, build, canonical, digest, drawn
+from models.domain.target_list import Brief, Candidate, ListRow, build, canonical, digest, drawn, still_open
 from models.domain.worth import expected, money_at_stake
 from models.projections.customer_360 import ConsentState
 
@@ -361,3 +361,33 @@ def test_a_setting_that_makes_no_sense_is_refused_with_its_file(tmp_path, wrong)
     path.write_text(f'[retention]\noffer = "gesture"\n{wrong}\n')
     with pytest.raises(ValueError, match=r"rules\.toml"):
         load_rules(path)
+
+
+# The hours of a member, asked again
+
+
+def kept(place=Place(("America/Los_Angeles",), "US"), now=AS_OF, *, days=28, channel="sms"):
+    row = ListRow(customer="a", part="member", stage="retained", window_from=AS_OF + timedelta(days=1),
+                  window_until=AS_OF + timedelta(days=days))  # fmt: skip
+    return still_open(row, place, times_for(channel, "retention"), now)
+
+
+def test_a_members_hours_are_those_that_are_open_or_come_next():
+    """The list is good from 17 o'clock of the first of July in California; text messages from 9 until 22."""
+    first, second = kept(now=AS_OF), kept(now=AS_OF + timedelta(days=1, hours=6))
+    assert (first.begin, first.end) == (AS_OF + timedelta(days=1), AS_OF + timedelta(days=1, hours=5))
+    assert (second.begin, second.end) == (
+        AS_OF + timedelta(days=1, hours=16),
+        AS_OF + timedelta(days=2, hours=5),
+    )
+
+
+def test_hours_stay_the_same_while_they_are_open():
+    at = AS_OF + timedelta(days=1, hours=17)
+    assert kept(now=at) == kept(now=at + timedelta(hours=5))
+
+
+def test_an_expired_row_and_one_without_a_further_hour_have_none():
+    assert kept(now=AS_OF + timedelta(days=28)) is None
+    # The fourth is a holiday, and the row expires on it.
+    assert kept(now=AS_OF + timedelta(days=3, hours=6), days=4) is None
