@@ -190,8 +190,24 @@ def forget(bootstrap: str, upto: Mapping[tuple[str, int], int]) -> None:
                 raise _no_answer(bootstrap, error) from None
 
 
-def forget_read(bootstrap: str, topic: str, group: str) -> None:
-    """Delete the records of a topic that a consumer group has read and committed. Raises `Unavailable`."""
+def next_offsets(bootstrap: str, topic: str) -> dict[int, int]:
+    """Partition → the offset that its next record will have, for those that hold any. Raises `Unavailable`."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, **PROMPT})
+    try:
+        first, after = (
+            offsets(admin, topic, range(PARTITIONS), which, TIMEOUT)
+            for which in (OffsetSpec.earliest(), OffsetSpec.latest())
+        )
+    except NO_ANSWER as error:
+        raise _no_answer(bootstrap, error) from None
+    return {number: end for number, end in after.items() if end > first[number]}
+
+
+def forget_read(bootstrap: str, topic: str, group: str) -> dict[int, int]:
+    """Delete the records of a topic that a consumer group has read and committed.
+
+    Partition → the offset up to which that was. Raises `Unavailable`.
+    """
     admin = AdminClient({"bootstrap.servers": bootstrap, **PROMPT})
     try:
         asked = admin.list_consumer_group_offsets(
@@ -200,10 +216,9 @@ def forget_read(bootstrap: str, topic: str, group: str) -> None:
         places = asked[group].result(TIMEOUT).topic_partitions
     except NO_ANSWER as error:
         raise _no_answer(bootstrap, error) from None
-    read = {
-        (one.topic, one.partition): one.offset - 1 for one in places if one.topic == topic and one.offset > 0
-    }
-    forget(bootstrap, read)
+    read = {one.partition: one.offset for one in places if one.topic == topic and one.offset > 0}
+    forget(bootstrap, {(topic, number): after - 1 for number, after in read.items()})
+    return read
 
 
 def _no_answer(bootstrap: str, error: KafkaException | TimeoutError) -> Unavailable:

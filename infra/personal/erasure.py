@@ -25,7 +25,7 @@ from infra.quarantine.store import Quarantine
 from infra.raw_body import RawBodies
 from infra.rebuilding.tables import forget_kept
 from infra.search import index as search_index
-from infra.topics_admin import forget_read
+from infra.topics_admin import forget_read, next_offsets
 from infra.workspace import Workspace
 from models.domain.identity import Key
 from models.domain.ownership import owned
@@ -52,6 +52,7 @@ class Eraser:
 
     def __init__(self, workspace: Workspace, heart: Heart | None = None) -> None:
         self._workspace, self._heart = workspace, heart or Heart()
+        self._unread: dict[int, int] | None = None
 
     def turn(self) -> int:
         """Erase whoever waits, and again those of whom something came since; how many were finished."""
@@ -60,10 +61,12 @@ class Eraser:
         with unavailable(), self._workspace.engine.connect() as connection:
             query = select(erasure).where(erasure.c.finished_at.is_(None)).order_by(erasure.c.requested_at)
             waiting = connection.execute(query.limit(MOST)).all()
-        if waiting and (bootstrap := self._workspace.settings.kafka_bootstrap):
-            prefix = self._workspace.settings.topic_prefix
-            with self._heart.asking():
-                forget_read(bootstrap, intake_topic(prefix), f"{prefix}.intake")
+        if waiting and not self._intake_forgotten():
+            for one in waiting:
+                self._wait(
+                    str(one.customer), "what came by the intake topic before has not all been read yet"
+                )
+            return 0
         done = [found for one in waiting if (found := self._erase(one)) is not None]
         if done:
             with self._heart.asking():
@@ -71,6 +74,23 @@ class Eraser:
             for one in done:
                 certify(self._workspace, one, vacuumed)
         return len(done)
+
+    def _intake_forgotten(self) -> bool:
+        """Delete what lies on the intake topic; False until all is read that lay there when this was first asked.
+
+        Whoever reads it says so a little later: what is recorded already may still lie there.
+        """
+        bootstrap, prefix = self._workspace.settings.kafka_bootstrap, self._workspace.settings.topic_prefix
+        if not bootstrap:
+            return True
+        with self._heart.asking():
+            if self._unread is None:
+                self._unread = next_offsets(bootstrap, intake_topic(prefix))
+            read = forget_read(bootstrap, intake_topic(prefix), f"{prefix}.intake")
+        if any(read.get(number, 0) < end for number, end in self._unread.items()):
+            return False
+        self._unread = None
+        return True
 
     def again(self) -> int:
         """Everybody once more, say after a backup of the vault was restored; how many there are."""

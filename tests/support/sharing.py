@@ -2,7 +2,7 @@
 
 from xdist.scheduler import LoadScopeScheduling
 
-WHOLE = ("tests/faults/system/", "tests/journeys/running/")
+WHOLE = ("tests/faults/system/", "tests/journeys/running/", "tests/journeys/company/")
 
 
 class BySystem(LoadScopeScheduling):

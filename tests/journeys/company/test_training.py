@@ -40,8 +40,10 @@ def told(system: System, wire: str) -> list[dict]:
 def test_a_scientist_retrains_adds_a_feature_and_judges_a_challenger(system, scientist):
     first = scientist("retrain")
     assert "recency alone" in first
-    assert "champion: it is the" in first  # the first, or already, where another test of this system trained it
-    assert re.search(r"[1-9]\d* scored, [1-9]\d* recorded", first)
+    assert (
+        "champion: it is the" in first
+    )  # the first, or already, where another test of this system trained it
+    assert re.search(r"[1-9]\d* scored, \d+ recorded", first)
     assert "champion of" in first
 
     exported = scientist("export")
