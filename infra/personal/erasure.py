@@ -35,6 +35,7 @@ from models.tables.journal import journal_head
 
 log = structlog.get_logger()
 CHUNK = 500
+UNREAD = "what came by the intake topic before has not all been read yet"
 MOST = 100
 """Customers who are erased together: vacuum and checkpoint are done once for all of them."""
 VACUUMED: tuple[tuple[str, ...], tuple[str, ...]] = ("data_key",), ("identifier", "quarantine", "raw_body")
@@ -62,10 +63,8 @@ class Eraser:
             query = select(erasure).where(erasure.c.finished_at.is_(None)).order_by(erasure.c.requested_at)
             waiting = connection.execute(query.limit(MOST)).all()
         if waiting and not self._intake_forgotten():
-            for one in waiting:
-                self._wait(
-                    str(one.customer), "what came by the intake topic before has not all been read yet"
-                )
+            for asked in waiting:
+                self._wait(str(asked.customer), UNREAD)
             return 0
         done = [found for one in waiting if (found := self._erase(one)) is not None]
         if done:
