@@ -47,27 +47,23 @@ class Field(Struct, frozen=True):
     put: Callable[[Any], Any]
 
 
+_OF_ENVELOPE: tuple[tuple[str, Kind, str, str], ...] = (
+    ("customer", "text", "key", "whose it was taken to be when it was recorded; a stable key, not the id"),
+    ("event_id", "text", "key", "the event's own id"),
+    ("position", "number", "place", "place in the journal: 1, 2, 3 …"),
+    ("type", "text", "", "what happened, by its wire name"),
+    ("occurred_at", "moment", "UTC", "when it happened"),
+    ("known_at", "moment", "UTC", "when the company could know of it"),
+    ("known_assumed", "flag", "", "its source did not say when it was known"),
+    ("origin", "text", "", "live, import or replay"),
+    ("source", "text", "", "which system told it"),
+    ("stream", "text", "key", "what it is a decision about, say one case; empty for facts"),
+    ("revision", "number", "place", "place in its stream; 0 for facts"),
+    ("cause", "text", "key", "the event it follows from"),
+)
 ENVELOPE: tuple[Column, ...] = tuple(
-    Column(name=name, kind=kind, unit=unit, meaning=meaning, types=())  # type: ignore[arg-type]
-    for name, kind, unit, meaning in (
-        (
-            "customer",
-            "text",
-            "key",
-            "whose it was taken to be when it was recorded; a stable key, not the id",
-        ),
-        ("event_id", "text", "key", "the event's own id"),
-        ("position", "number", "place", "place in the journal: 1, 2, 3 …"),
-        ("type", "text", "", "what happened, by its wire name"),
-        ("occurred_at", "moment", "UTC", "when it happened"),
-        ("known_at", "moment", "UTC", "when the company could know of it"),
-        ("known_assumed", "flag", "", "its source did not say when it was known"),
-        ("origin", "text", "", "live, import or replay"),
-        ("source", "text", "", "which system told it"),
-        ("stream", "text", "key", "what it is a decision about, say one case; empty for facts"),
-        ("revision", "number", "place", "place in its stream; 0 for facts"),
-        ("cause", "text", "key", "the event it follows from"),
-    )
+    Column(name=name, kind=kind, unit=unit, meaning=meaning, types=())
+    for name, kind, unit, meaning in _OF_ENVELOPE
 )
 
 
@@ -95,8 +91,9 @@ def columns() -> tuple[Column, ...]:
     for entry in registry.all_types():
         if not has_row(entry.wire):
             continue
-        for one in types.type_info(entry.cls).fields:  # type: ignore[attr-defined]
-            kind = _kind(_bare(one.type))
+        for one in msgspec.structs.fields(entry.cls):
+            told_type = types.type_info(one.type)
+            kind = _kind(_bare(told_type))
             if kind is None:
                 continue
             name = MOVED.get(one.name, one.name)
@@ -104,7 +101,7 @@ def columns() -> tuple[Column, ...]:
             if known is not None and known.kind != kind:
                 raise TypeError(f"{entry.wire}.{one.name} is a {kind}, and a {known.kind} elsewhere")
             told[name] = Column(
-                name=name, kind=kind, unit=_unit(name, kind), meaning=_meaning(one.type),
+                name=name, kind=kind, unit=_unit(name, kind), meaning=_meaning(told_type),
                 types=(*(known.types if known else ()), entry.wire),
             )  # fmt: skip
     return (*ENVELOPE, *(told[name] for name in sorted(told)))

@@ -21,12 +21,11 @@ import skops.io
 from msgspec import Struct
 
 from events.prediction import ModelRegistered
-from ml.dataset import Dataset, Progress
+from ml.dataset import Dataset
 from ml.features.catalogue import definition_hash
-from ml.histories import Histories
 from ml.kit import OURS, Kit
 from ml.model import ChurnModel
-from ml.training import ChurnSpec, Judgement, Trained, fit, prepare
+from ml.training import ChurnSpec, Judgement, Trained
 
 MODEL, CARD = "model.skops", "card.json"
 LARGEST_PACKED, LARGEST_UNPACKED = 50_000_000, 500_000_000
@@ -119,24 +118,6 @@ def training_key(spec: ChurnSpec, dataset: Dataset, code: str, kit: Kit = OURS) 
     """SHA-256 of all that decides what is trained: specification, features, rows, our code and hers, libraries."""
     made_of = [spec, definition_hash(), dataset.digest(), code, kit.digest, _libraries()]
     return hashlib.sha256(msgspec.json.encode(made_of)).hexdigest()
-
-
-def train_once(
-    histories: Histories,
-    spec: ChurnSpec,
-    folder: Path,
-    *,
-    code: str,
-    kit: Kit = OURS,
-    progress: Progress | None = None,
-) -> Artifact:
-    """The artifact of this training: the one that is there, else a new one.
-
-    Raises as `ml.training.prepare` and `load` do.
-    """
-    dataset = prepare(histories, spec, kit, progress)
-    found = find(folder, training_key(spec, dataset, code, kit), kit)
-    return found or save(folder, fit(dataset, spec, kit), code=code, kit=kit)
 
 
 def save(folder: Path, trained: Trained, *, code: str, kit: Kit = OURS) -> Artifact:

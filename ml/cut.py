@@ -145,7 +145,7 @@ def _cases(events: pl.DataFrame) -> pl.DataFrame:
             pl.col("age").filter(begun).max(), pl.col("age_us").filter(begun).max(),
             kind=pl.col("kind").drop_nulls().first(), reason=pl.col("reason").drop_nulls().first(),
             open=~(ended.fill_null(False).any() & (_type != "case.reopened").last()),
-            missed=(_type == "case.clock_missed").sum() + (pl.col("timely") == False).sum(),  # noqa: E712
+            missed=(_type == "case.clock_missed").sum() + (~pl.col("timely")).sum(),
             reopened=(_type == "case.reopened").sum(),
         )
         .sort("customer", "case_id").collect()

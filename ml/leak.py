@@ -3,7 +3,6 @@
 Each is a mistake that makes a report shine and fails in the field (figures of what each is worth: docs/training.md).
 """
 
-import random
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -57,7 +56,8 @@ def assert_known(
 ) -> None:  # fmt: skip
     """Compute a sample of rows anew from facts of which everything at or after the cut was taken away."""
     asked = LABELS[label] if isinstance(label, str) else label
-    drawn = random.Random(seed).sample(range(len(dataset)), min(sample, len(dataset)))  # noqa: S311
+    chance = np.random.default_rng(seed)
+    drawn = chance.choice(len(dataset), min(sample, len(dataset)), replace=False).tolist()
     by_cut: dict[datetime, list[int]] = {}
     for row in drawn:
         by_cut.setdefault(dataset.cuts[row].item().replace(tzinfo=UTC), []).append(row)

@@ -9,8 +9,7 @@ from typing import Any
 
 import httpx
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from sqlalchemy import text
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from infra import populations
 from infra.target_list.building import BuiltList, build
@@ -20,6 +19,7 @@ from models.errors import Unavailable
 from services import prediction
 from services.cli.stack import Stack
 from services.demo import desk, figures
+from services.demo.following import follow
 from services.demo.lists import shown
 from services.demo.result import DemoResult, SourceResult
 from services.importer.importing import import_file
@@ -28,7 +28,6 @@ from services.importer.report import ImportReport
 
 SHOP, BANK = "cdnow", "bank_campaigns"
 ISSUERS = {SHOP: "cdnow", BANK: "bank"}
-PROJECT_SECONDS = 300.0
 SUBSCRIBE = (
     ".venv/bin/python -c \"from confluent_kafka import Consumer; c = Consumer({{'bootstrap.servers': "
     "'{bootstrap}', 'group.id': 'me', 'auto.offset.reset': 'earliest'}}); c.subscribe(['{topic}']); "
@@ -69,7 +68,7 @@ class _Run:
         self._seconds["ingest"] = time.monotonic() - began
         received = sum(report.verdicts.received for report in reports.values())
         self._rates["gateway"] = received / self._seconds["ingest"]
-        self._follow("Projecting", self._folded)
+        follow("Projecting", self._stack, self._workspace, self._console)
         self._seconds["project"] = time.monotonic() - began
         self._rates["views"] = (self._workspace.journal.head() - before) / self._seconds["project"]
         as_of = {source: self._day_after(source) for source in reports}
@@ -78,14 +77,14 @@ class _Run:
             artifact = prediction.train(self._workspace, ISSUERS[SHOP], until=as_of[SHOP]).artifact
         with self._console.status("Scoring everyone"):
             scoring = prediction.score_everyone(self._workspace, artifact, as_of[SHOP], ISSUERS[SHOP])
-        self._follow("Projecting the scores", self._folded)
+        follow("Projecting the scores", self._stack, self._workspace, self._console)
         self._seconds["train"] = time.monotonic() - began
         began = time.monotonic()
         built = self._lists(as_of[SHOP], artifact)
         self._seconds["lists"] = time.monotonic() - began
         with self._console.status("The corporate desk at work (generated)"):
             desk.run(self._gateway, self._api)
-        self._follow("Projecting the rest", self._folded)
+        follow("Projecting the rest", self._stack, self._workspace, self._console)
         return self._result(reports, as_of, artifact, len(scoring.scores), built)
 
     def _ingest(self, files: dict[str, Path]) -> dict[str, ImportReport]:
@@ -106,27 +105,6 @@ class _Run:
                     notice=self._console.print,
                 )  # fmt: skip
         return reports
-
-    def _folded(self) -> tuple[int, int]:
-        with self._workspace.engine.connect() as connection:
-            done = connection.execute(text("SELECT count(*) FROM ledger")).scalar_one()
-        return done, self._workspace.journal.head()
-
-    def _follow(self, what: str, look: Any) -> None:
-        """Wait until a reader has everything; a bar shows how far it is."""
-        deadline = time.monotonic() + PROJECT_SECONDS
-        columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("events"))
-        with Progress(*columns, console=self._console) as progress:
-            task = progress.add_task(what)
-            while True:
-                done, total = look()
-                progress.update(task, completed=done, total=total)
-                if done >= total:
-                    return
-                if time.monotonic() > deadline:
-                    log = self._stack.supervisor.log_of("projector")
-                    raise Unavailable(f"the views fell behind and did not catch up: see {log}")
-                time.sleep(0.2)
 
     def _day_after(self, source: str) -> datetime:
         """Each source is judged as of the day after its last event."""

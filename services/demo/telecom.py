@@ -7,7 +7,6 @@ from msgspec import Struct
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from sqlalchemy import text
 
 from infra.target_list.building import build
 from infra.workspace import Workspace, open_workspace
@@ -16,16 +15,16 @@ from ml.uplift.judging import judge
 from ml.uplift.rows import sentences
 from ml.uplift.trial import UpliftRefused
 from ml.uplift.trials import trials
-from models.errors import Unavailable
 from services import prediction
 from services.cli.stack import Stack
+from services.demo.following import follow
 from services.prediction import Bars
 from services.simulator.simulating import GatewayAddress, simulate
 from services.simulator.spec import Spec, months_before
 
+VAR = Path("var/telecom")
 RULES = Path(__file__).parent / "telecom.toml"
 CUSTOMERS, MONTHS, SEED, HORIZON = 5_000, 12, 1, 90
-FOLDING_SECONDS = 600
 TRUTH = "truth.ndjson"
 
 
@@ -47,7 +46,7 @@ def run(stack: Stack, console: Console, bars: Bars) -> World:
         began = time.monotonic()
         items = _live(stack, workspace, console)
         took["simulate"] = time.monotonic() - began
-        _folded(workspace, console)
+        follow("Projecting", stack, workspace, console)
         took["project"] = time.monotonic() - began
         began = time.monotonic()
         done = prediction.train(workspace, horizon_days=HORIZON, label="holding_ended", progress=bars)
@@ -55,7 +54,7 @@ def run(stack: Stack, console: Console, bars: Bars) -> World:
         _judgement(done, console)
         scored = prediction.score_everyone(workspace, done.artifact, progress=bars)
         console.print(f"{len(scored.scores):,} customers scored")
-        _folded(workspace, console)
+        follow("Projecting the scores", stack, workspace, console)
         built = build(workspace, "retention")
         told = built.published
         console.print(
@@ -99,23 +98,6 @@ def _live(stack: Stack, workspace: Workspace, console: Console) -> int:
         f"{report.refused:,} refused + {report.quarantined:,} quarantined"
     )
     return report.items
-
-
-def _folded(workspace: Workspace, console: Console) -> None:
-    """Wait until the views have everything."""
-    deadline = time.monotonic() + FOLDING_SECONDS
-    with Progress(TextColumn("projecting"), BarColumn(), TaskProgressColumn(), console=console) as shown:
-        task = shown.add_task("projecting")
-        while True:
-            with workspace.engine.connect() as connection:
-                done = connection.execute(text("SELECT count(*) FROM ledger")).scalar_one()
-            head = workspace.journal.head()
-            shown.update(task, completed=done, total=head)
-            if done >= head:
-                return
-            if time.monotonic() > deadline:
-                raise Unavailable("the views fell behind and did not catch up: see the projector's log")
-            time.sleep(0.3)
 
 
 def _judgement(done: prediction.Training, console: Console) -> None:

@@ -274,7 +274,7 @@ def test_without_a_calendar_only_what_may_be_done_on_holidays_may(country):
 
 def test_a_moment_without_an_offset_is_no_moment():
     with pytest.raises(ValueError, match="offset"):
-        next_window(BERLIN, VOICE, datetime(2026, 11, 24), utc(2026, 11, 25))  # noqa: DTZ001
+        next_window(BERLIN, VOICE, datetime(2026, 11, 24), utc(2026, 11, 25))  # noqa: DTZ001  # without an offset on purpose
 
 
 # Settings
@@ -328,7 +328,7 @@ PLACES = [
         ("America/Havana", "CU"), ("Africa/Casablanca", "MA"),
     ]
 ]  # fmt: skip
-moments = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+moments = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  # without an offset on purpose
 
 
 def allowed(place, moment):

@@ -10,9 +10,10 @@ from sklearn.linear_model import LogisticRegression
 
 from events.prediction import ModelRegistered
 from ml import artifacts
-from ml.artifacts import ArtifactRefused, find, load, save, train_once, training_key
+from ml.artifacts import ArtifactRefused, find, load, save, training_key
 from ml.histories import Histories
 from ml.scoring import score
+from ml.training import prepare, train
 
 
 class Stranger:
@@ -62,9 +63,10 @@ def test_the_card_names_no_customer(saved, told):
 
 def test_the_same_training_has_the_same_id_and_is_done_once(saved, told, spec, tmp_path, trained):
     renamed = {f"{number:x}": history for number, history in enumerate(reversed(told.values()))}
-    first = train_once(Histories.of(renamed), spec, tmp_path, code="revision-1")
+    first = save(tmp_path, train(Histories.of(renamed), spec), code="revision-1")
     assert first.card.id == saved.card.id
-    assert train_once(Histories.of(told), spec, tmp_path, code="revision-1").sha256 == first.sha256
+    again = find(tmp_path, training_key(spec, prepare(Histories.of(told), spec), "revision-1"))
+    assert again.sha256 == first.sha256
     assert save(tmp_path, trained, code="revision-1").sha256 == first.sha256
     assert [entry.name for entry in tmp_path.iterdir()] == [saved.card.id]
 

@@ -112,7 +112,7 @@ def test_a_live_world_shortens_the_time_after_its_beginning_only():
 
 @pytest.mark.parametrize("field, value", [
     ("customers", 0), ("customers", 10**9), ("months", 0), ("months", 121), ("seed", -1), ("effect", -0.1),
-    ("effect", float("nan")), ("speed", 0.5), ("speed", 60.0), ("origin", "replay"), ("begin", datetime(2024, 1, 1)),  # noqa: DTZ001
+    ("effect", float("nan")), ("speed", 0.5), ("speed", 60.0), ("origin", "replay"), ("begin", datetime(2024, 1, 1)),  # noqa: DTZ001  # without an offset on purpose
 ])  # fmt: skip
 def test_a_world_that_cannot_be_is_refused_by_the_setting_that_is_wrong(field, value):
     with pytest.raises(BadSpec) as refused:
