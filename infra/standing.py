@@ -8,7 +8,6 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Connection, Row, select, text
 
-from events.case import CaseImported, CaseOpened
 from events.envelope import Envelope, Event
 from infra.database import among
 from infra.journal.histories import Family, families, sorted_out
@@ -134,23 +133,6 @@ class Standings:
         rows = self._connection.execute(select(suppression.c.kind, suppression.c.issuer, suppression.c.hash))
         return frozenset((kind, issuer, digest) for kind, issuer, digest in rows)
 
-    def complaints(self, standings: Iterable[Standing]) -> frozenset[str]:
-        """Which of their open cases are complaints."""
-        return complaints_among(self._connection, [case for one in standings for case in one.view.open_cases])
-
-
-def complaints_among(connection: Connection, cases: Sequence[str]) -> frozenset[str]:
-    """Which of these cases are complaints."""
-    streams = [f"case-{case}" for case in cases]
-    opened = {event.WIRE for event in (CaseOpened, CaseImported)}
-    found: set[str] = set()
-    for start in range(0, len(streams), CHUNK):
-        part = streams[start : start + CHUNK]
-        for one in read(connection, journal.c.stream.in_(part), journal.c.type.in_(opened)):
-            if one.event.kind == "complaint":
-                found.add(one.event.case_id)
-    return frozenset(found)
-
 
 def suppressed_among(connection: Connection, held: Collection[HeldIdentifier], moment: datetime) -> bool:
     """Was any of these, by then, an identifier of a person who asked to be forgotten?"""
@@ -158,12 +140,11 @@ def suppressed_among(connection: Connection, held: Collection[HeldIdentifier], m
     return connection.execute(select(suppression.c.hash).where(where)).first() is not None
 
 
-def reachable(one: Standing, complaints: Collection[str], suppressed: Collection[Key]) -> Reachable:
+def reachable(one: Standing, suppressed: Collection[Key]) -> Reachable:
     """What decides whether this customer may be contacted."""
     return reachability.reachable(
-        one.view, suppressed=any(held.key in suppressed for held in one.view.identifiers),
-        open_complaint=not one.view.open_cases.keys().isdisjoint(complaints),
-    )  # fmt: skip
+        one.view, suppressed=any(held.key in suppressed for held in one.view.identifiers)
+    )
 
 
 def _played(view: Projection[Any], history: Iterable[Envelope], owner: str) -> Any:

@@ -108,7 +108,7 @@ def _next(
         return NextContact(rule="suppressed" if stand else NO_CANDIDATE, until=until)
     channels = (row.channel,) if row and row.channel else terms.rules.channels
     allowed = permission(
-        reachable(stand, standings.complaints([stand]), standings.suppressed()), published.purpose, channels,
+        reachable(stand, standings.suppressed()), published.purpose, channels,
         legal_basis(workspace, published), terms.reach,
     )  # fmt: skip
     if isinstance(allowed, str):

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, true
 from events.prediction import ChurnScored, ScoreReason
 from infra.database import unavailable
 from infra.journal.stored import read
-from infra.standing import CHUNK, Standing, Standings, complaints_among, reachable
+from infra.standing import CHUNK, Standing, Standings, reachable
 from infra.target_list.terms import Terms
 from infra.target_list.then import Then, everyone, forgotten
 from infra.workspace import Workspace
@@ -101,12 +101,10 @@ def _seen(
     position = 0
     for chunk in source.at(moment, everyone(connection)):
         position = max([position, *(one.position for one in chunk)])
-        complaints = complaints_among(connection, [case for one in chunk for case in one.view.open_cases])
         seen += [
             found
             for one in chunk
-            if _named_by(one, terms.issuer)
-            and (found := _as_seen(one, terms, moment, complaints, suppressed))
+            if _named_by(one, terms.issuer) and (found := _as_seen(one, terms, moment, suppressed))
         ]
     return seen, position
 
@@ -115,15 +113,13 @@ def _named_by(one: Standing, issuer: str) -> bool:
     return not issuer or any(held.issuer == issuer for held in one.view.identifiers)
 
 
-def _as_seen(
-    one: Standing, terms: Terms, moment: datetime, complaints: Collection[str], suppressed: Collection[Key]
-) -> _Seen | None:
+def _as_seen(one: Standing, terms: Terms, moment: datetime, suppressed: Collection[Key]) -> _Seen | None:
     entry, churn = one.lifecycle.now, one.view.churn
     if entry is None or entry.stage not in terms.stages:
         return None
     return _Seen(
         customer=one.customer, entry=entry, last_because=one.lifecycle.last_because,
-        reachable=reachable(one, complaints, suppressed), value=one.view.value,
+        reachable=reachable(one, suppressed), value=one.view.value,
         holdings=tuple(one.view.holdings.values()), place=place_of_standing(one, terms.home),
         churn=churn if churn and churn.as_of <= moment else None,
     )  # fmt: skip

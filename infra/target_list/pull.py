@@ -153,11 +153,10 @@ class Pull:
             survivors = families.survivors(connection, [row.customer for _, row in page])
             now_are = {survivors.get(row.customer, row.customer) for _, row in page}
             stand = {one.customer: one for chunk in standings.at(now, now_are) for one in chunk}
-            complaints = standings.complaints(stand.values())
             for _, row in page:
                 who = survivors.get(row.customer, row.customer)
                 one = None if who in taken else stand.get(who)
-                allowed = self._allowed(row, one, complaints, suppressed) if one else None
+                allowed = self._allowed(row, one, suppressed) if one else None
                 if one is None or allowed is None or not self._open(row, one, allowed):
                     self._left_out.add(row.customer)
                     continue
@@ -165,12 +164,10 @@ class Pull:
                 if self._addresses and (key := _address(one, allowed, self._workspace.rules.reach)):
                     self._keys[row.customer] = key
 
-    def _allowed(
-        self, row: ListRow, one: Standing, complaints: frozenset[str], suppressed: frozenset[Key]
-    ) -> Permitted | None:
+    def _allowed(self, row: ListRow, one: Standing, suppressed: frozenset[Key]) -> Permitted | None:
         channels = (row.channel,) if row.channel else ()
         asked = permission(
-            reachable(one, complaints, suppressed), self.listed.published.purpose, channels,
+            reachable(one, suppressed), self.listed.published.purpose, channels,
             self._legal_basis, self._workspace.rules.reach,
         )  # fmt: skip
         return asked if isinstance(asked, Permitted) else None

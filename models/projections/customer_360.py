@@ -31,8 +31,9 @@ from events.opportunity import (
 from events.prediction import ChurnScored
 from events.touch import TouchRecorded
 from models.domain.contact import converses, is_contact
-from models.projections import consent, proving, reachability
+from models.projections import case, consent, proving, reachability
 from models.projections.customer_360_row import (
+    Complaint,
     ConsentState,
     Contact,
     Customer360Row,
@@ -44,8 +45,8 @@ from models.projections.customer_360_row import (
 )
 from models.projections.projection import Projection
 
-__all__ = ["ConsentState", "Contact", "Customer360", "Customer360Row", "Foretold", "HeldIdentifier", "Holding",
-           "Value", "zone_of"]  # fmt: skip
+__all__ = ["Complaint", "ConsentState", "Contact", "Customer360", "Customer360Row", "Foretold", "HeldIdentifier",
+           "Holding", "Value", "zone_of"]  # fmt: skip
 
 T = TypeVar("T")
 KEPT = timedelta(hours=50)
@@ -211,18 +212,6 @@ def _contact_told(row: Customer360Row, envelope: Envelope) -> Customer360Row:
     return msgspec.structs.replace(row, contacts=contacts)
 
 
-def _case_open(row: Customer360Row, envelope: Envelope) -> Customer360Row:
-    event = envelope.event
-    if getattr(event, "status", "open") in ("resolved", "closed"):
-        return row
-    reason = getattr(event, "reason", None) or row.open_cases.get(event.case_id, "")
-    return msgspec.structs.replace(row, open_cases={**row.open_cases, event.case_id: reason})
-
-
-def _case_over(row: Customer360Row, envelope: Envelope) -> Customer360Row:
-    return msgspec.structs.replace(row, open_cases=_without(row.open_cases, envelope.event.case_id))
-
-
 def _opportunity_open(row: Customer360Row, envelope: Envelope) -> Customer360Row:
     event = envelope.event
     if getattr(event, "closed", None):
@@ -279,11 +268,11 @@ _STEPS: dict[type[Event], Callable[[Customer360Row, Envelope], Customer360Row]] 
     ContactStarted: _contact_started,
     ContactEnded: _contact_told,
     ContactWrappedUp: _contact_told,
-    CaseOpened: _case_open,
-    CaseImported: _case_open,
-    CaseReopened: _case_open,
-    CaseResolved: _case_over,
-    CaseClosed: _case_over,
+    CaseOpened: case.opened,
+    CaseImported: case.opened,
+    CaseReopened: case.reopened,
+    CaseResolved: case.over,
+    CaseClosed: case.over,
     OpportunityCaptured: _opportunity_open,
     OpportunityImported: _opportunity_open,
     OpportunityStaged: _opportunity_open,

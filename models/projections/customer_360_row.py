@@ -107,6 +107,16 @@ class Contact(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return "" if solved else self.reason
 
 
+class Complaint(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A complaint of the customer's: about what, and when it was settled; None while it is open."""
+
+    case_id: str
+    reason: str
+    since: datetime
+    event_id: str
+    settled_at: datetime | None = None
+
+
 class Foretold(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The last churn score."""
 
@@ -136,11 +146,26 @@ class Customer360Row(Struct, frozen=True, kw_only=True, omit_defaults=True):
     contacts_ever: int = 0
     contacts_today: int = 0
     open_cases: dict[str, str] = {}
+    complaints: tuple[Complaint, ...] = ()
+    """Every one they made, in the order in which they did."""
     open_opportunities: dict[str, str] = {}
     churn: Foretold | None = None
     proofs: tuple[Proof, ...] = ()
     """Who they proved to be, in the order in which they did; some may have run out."""
     erased_at: datetime | None = None
+
+    @property
+    def has_open_complaint(self) -> bool:
+        """Is there a complaint that nobody has settled yet?"""
+        return any(one.settled_at is None for one in self.complaints)
+
+    @property
+    def settled_complaint(self) -> Complaint | None:
+        """The complaint that was settled last."""
+        settled = [
+            (one.settled_at, one.case_id, one) for one in self.complaints if one.settled_at is not None
+        ]
+        return max(settled)[2] if settled else None
 
     def survivor(self, side: str) -> str:
         """Whom a customer's id has become by now, as far as the fold has come."""

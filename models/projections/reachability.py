@@ -58,11 +58,11 @@ def addresses(
                 yield one
 
 
-def reachable(row: Customer360Row, *, suppressed: bool, open_complaint: bool) -> Reachable:
+def reachable(row: Customer360Row, *, suppressed: bool) -> Reachable:
     """What decides whether this customer may be contacted."""
     return Reachable(
         ways=tuple(way for _, way in _ways(row, row.identifiers)), consents=tuple(row.consents.values()),
-        suppressed=suppressed, open_complaint=open_complaint,
+        suppressed=suppressed, open_complaint=row.has_open_complaint,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from events.envelope import IdentifierRef
 from events.vocabulary import Channel, IdentifierKind, Purpose
 from infra.consent.unsubscribing import Unsubscribing
 from infra.database import unavailable
-from infra.standing import complaints_among, suppressed_among
+from infra.standing import suppressed_among
 from infra.views import Views
 from infra.workspace import Workspace
 from models.domain.permission import Permitted, covers, permission
@@ -101,8 +101,7 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
     ) -> list[Permitted | str]:
         with unavailable(), workspace.engine.connect() as connection:
             suppressed = suppressed_among(connection, row.identifiers, moment)
-            complaints = complaints_among(connection, list(row.open_cases))
-        stands = reachable(row, suppressed=suppressed, open_complaint=bool(complaints))
+        stands = reachable(row, suppressed=suppressed)
         reach = workspace.rules.reach
         return [
             permission(stands, one, (channel,), _legal_basis(workspace.rules, one), reach) for one in purposes

@@ -168,6 +168,19 @@ def test_the_last_word_on_a_consent_stands_and_one_that_ran_out_is_none():
     assert seen((at(9), yes), until=at(0, day=9)).consents == {}
 
 
+def test_the_complaint_that_was_settled_last_is_known():
+    row = seen(
+        (at(7), CaseImported(case_id="0", kind="complaint", reason="old", resolved_at=at(6))),
+        (at(8), CaseOpened(case_id="1", kind="fault", reason="noise")),
+        (at(9), CaseOpened(case_id="2", kind="complaint", reason="billing")),
+        (at(10), CaseResolved(case_id="1", outcome="mended")), (at(11), CaseResolved(case_id="2", outcome="refunded")),
+    )  # fmt: skip
+    assert not row.has_open_complaint
+    assert row.settled_complaint is not None
+    assert (row.settled_complaint.case_id, row.settled_complaint.settled_at) == ("2", at(11))
+    assert [one.case_id for one in row.complaints] == ["0", "2"]
+
+
 def test_cases_and_opportunities_are_open_until_they_are_over():
     row = seen(
         (at(9), CaseOpened(case_id="1", kind="complaint", reason="billing")),
@@ -181,6 +194,7 @@ def test_cases_and_opportunities_are_open_until_they_are_over():
         (at(13), OpportunityStaged(opportunity_id="2", stage="proposal")), (at(14), OpportunityWon(opportunity_id="1")),
     )  # fmt: skip
     assert set(row.open_cases) == {"2"}
+    assert row.has_open_complaint
     assert row.open_opportunities == {"2": "proposal"}
 
 
@@ -211,7 +225,7 @@ def test_a_blocked_identifier_is_marked():
 
 def may(row, channel, basis=""):
     """May this customer be contacted for retention on this channel?"""
-    stands = reachable(row, suppressed=False, open_complaint=False)
+    stands = reachable(row, suppressed=False)
     return permission(stands, "retention", (channel,), {channel: basis} if basis else {}, REACH)
 
 
