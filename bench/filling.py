@@ -114,11 +114,10 @@ def _quoted(name: str) -> str:
     return f'"{name}"'
 
 
-def fold_all(workspace: Workspace) -> None:
-    """Fold the whole journal into the views, as a worker does."""
+def fold_all(workspace: Workspace, position: int = 0) -> None:
+    """Fold the journal into the views, as a worker does: the whole of it, or what comes after a position."""
     projector = Projector(workspace.engine, projections(workspace.rules, workspace.settings.zone), "bench")
     projector.claim(0, "filling")
-    position = 0
     while found := workspace.journal.read(journal.c.position > position, limit=5_000):
         position = found[-1].position
         projector.fold([Batch(0, "filling", found, position)])

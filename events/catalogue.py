@@ -14,11 +14,12 @@ from events import (
     offer,
     opportunity,
     prediction,
+    schedule,
     target_list,
     touch,
 )
 
 MODULES = (
     touch, contact, identity, customer, consent, lifecycle, holding, agent, case, opportunity, offer, campaign,
-    feedback, prediction, target_list,
+    feedback, prediction, schedule, target_list,
 )  # fmt: skip

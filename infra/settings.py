@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     own: Path | None = Field(
         default=None, description="Folder with a data scientist's own features, labels and candidates"
     )
+    lists: Path | None = Field(
+        default=None, description="Folder with definitions of lists that are built on schedule"
+    )
     archive_days: int = Field(
         default=35,
         ge=0,

@@ -9,10 +9,14 @@ from msgspec import Struct
 from sqlalchemy import Connection, Row, select, text
 
 from events.envelope import Envelope, Event
+from events.topics import PARTITIONS
 from infra.database import among
+from infra.feeds import JOURNAL
 from infra.journal.histories import Family, families, sorted_out
 from infra.journal.stored import read
+from infra.quarantine.aside import PROJECTOR, READER
 from infra.view_store import ViewStore
+from models.domain.calling_window import Place, place_of
 from models.domain.history import CHANGING, effective
 from models.domain.identity import Key
 from models.domain.lifecycle import Lifecycle
@@ -28,6 +32,26 @@ from models.tables.journal import journal
 
 CHUNK = 5_000
 """Customers whose rows are in memory at once."""
+
+_FOLDED = text(
+    "SELECT CASE WHEN (bool_or(topic_id = :journal) OR count(*) >= :partitions) "
+    "AND NOT EXISTS (SELECT FROM quarantine WHERE source = :kept AND settled_at IS NULL) "
+    "THEN min(position) ELSE 0 END FROM reader_position WHERE reader = :reader"
+)
+"""Up to where the projector has folded all: 0 while it has not begun on a partition, or something lies aside."""
+
+_UNFOLDED = text(
+    "WITH open AS MATERIALIZED (SELECT j.position FROM journal j "
+    "WHERE j.customer = ANY(CAST(:ids AS uuid[])) AND j.position > :low "
+    "AND NOT EXISTS (SELECT FROM ledger l WHERE l.position = j.position)) "
+    "SELECT DISTINCT j.customer::text FROM open JOIN journal j USING (position) WHERE j.type = ANY(:types)"
+)
+"""Answered from the index of customers and positions; only what is not folded is read in the journal."""
+
+_SEVERAL = text(
+    "SELECT id::text FROM customer WHERE id = ANY(CAST(:ids AS uuid[])) AND (family <> id OR tangled) "
+    "UNION SELECT family::text FROM customer WHERE family = ANY(CAST(:ids AS uuid[])) AND family <> id"
+)
 
 
 class Standing(Struct, frozen=True, kw_only=True):
@@ -49,6 +73,42 @@ class Standings:
         folded: set[type[Event]] = {*self._view.matches, *self._cycle.matches, *CHANGING}
         folded |= TELLING
         self._types = sorted({event.WIRE for event in folded})
+
+    def now(
+        self, moment: datetime, customers: Collection[str], several: Collection[str]
+    ) -> dict[str, Customer360Row]:
+        """The customers as everything says that is recorded, presented as of a moment; the rest are not known.
+
+        The moment is no earlier than the clock of any sender may be (`AHEAD`), so whatever is recorded counts, and
+        only what is not folded yet has to be looked for. `several` are those of more than one id (`of_several_ids`).
+        """
+        alone = set(customers).difference(several)
+        anew = self._unfolded(alone) | set(customers).intersection(several)
+        found = {
+            one: self._view.present(row, moment)
+            for one, row in self._stores[0].load(self._connection, alone - anew).items()
+        }
+        return found | {one.customer: one.view for part in self.at(moment, anew) for one in part}
+
+    def _unfolded(self, customers: Collection[str]) -> set[str]:
+        """Those of whom something is recorded that the views do not say yet.
+
+        What lies below every partition's place is folded, unless the projector has had to pass something over: it is
+        not looked for among a customer's whole history.
+        """
+        low = int(
+            self._connection.execute(
+                _FOLDED,
+                {
+                    "reader": PROJECTOR,
+                    "kept": READER + PROJECTOR,
+                    "journal": JOURNAL,
+                    "partitions": PARTITIONS,
+                },
+            ).scalar_one()
+        )
+        query = {"ids": list(customers), "low": low, "types": self._types}
+        return set(self._connection.execute(_UNFOLDED, query).scalars())
 
     def at(self, moment: datetime, customers: Collection[str]) -> Iterator[list[Standing]]:
         """Those of the customers who were known by then, some at a time.
@@ -128,10 +188,19 @@ class Standings:
             lifecycle=self._cycle.present(one.lifecycle, moment),
         )  # fmt: skip
 
-    def suppressed(self) -> frozenset[Key]:
-        """The identifiers of people who asked to be forgotten."""
-        rows = self._connection.execute(select(suppression.c.kind, suppression.c.issuer, suppression.c.hash))
+    def suppressed(self, held: Iterable[HeldIdentifier] | None = None) -> frozenset[Key]:
+        """The identifiers of people who asked to be forgotten: all of them, or those among the ones held."""
+        query = select(suppression.c.kind, suppression.c.issuer, suppression.c.hash)
+        if held is not None:
+            query = query.where(among(suppression.c.hash, [one.hash for one in held]))
+        rows = self._connection.execute(query)
         return frozenset((kind, issuer, digest) for kind, issuer, digest in rows)
+
+
+def of_several_ids(connection: Connection, customers: Collection[str]) -> list[Family]:
+    """The families of those of these customers who were ever joined with somebody or parted; hardly any is."""
+    ids = list(customers)
+    return families(connection, list(connection.execute(_SEVERAL, {"ids": ids}).scalars()))
 
 
 def suppressed_among(connection: Connection, held: Collection[HeldIdentifier], moment: datetime) -> bool:
@@ -145,6 +214,13 @@ def reachable(one: Standing, suppressed: Collection[Key]) -> Reachable:
     return reachability.reachable(
         one.view, suppressed=any(held.key in suppressed for held in one.view.identifiers)
     )
+
+
+def place_of_view(view: Customer360Row, home: Place) -> Place:
+    """Where a customer is, by what their phone numbers say."""
+    phones = (held.facets for held in view.identifiers if held.kind == "phone" and not held.blocked)
+    facets = next((said for said in phones if said.get("zone") or said.get("country")), {})
+    return place_of(facets.get("country", ""), facets.get("zone", ""), home)
 
 
 def _played(view: Projection[Any], history: Iterable[Envelope], owner: str) -> Any:

@@ -6,6 +6,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as examples
 from sqlalchemy import text
 from xdist.remote import Producer
 
@@ -20,6 +21,8 @@ from tests.support.sharing import BySystem
 
 pytest_plugins = ["tests.support.faults.running"]
 _numbers = count(1)
+examples.register_profile("untimed", deadline=None)  # how long an example takes says nothing here
+examples.load_profile("untimed")
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> BySystem:

@@ -6,6 +6,8 @@ from typing import Literal
 from msgspec import Struct
 
 from events.target_list import TargetListApproved, TargetListPublished
+from infra.target_list.drawing import draw
+from infra.target_list.rows import is_live
 from infra.workspace import Workspace
 from models.errors import Refused
 from models.ports import By, Write
@@ -39,6 +41,7 @@ def approve(workspace: Workspace, list_id: str, by: str) -> Approved:
             "list.no_approval_needed", "this list's definition asks for no approval: it can be pulled"
         )
     if (known := _approved(workspace, list_id)) is not None:
+        _draw(workspace, published, known.at)
         return known
     if by.casefold() == published.definition["asked_by"].strip().casefold():
         raise Refused(
@@ -50,7 +53,14 @@ def approve(workspace: Workspace, list_id: str, by: str) -> Approved:
         stream=stream, expected=len(history), events=[(TargetListApproved(list_id=list_id, by=by), now)]
     )
     workspace.log.record(who, [write])
+    _draw(workspace, published, now)
     return Approved(by=by, at=now)
+
+
+def _draw(workspace: Workspace, published: TargetListPublished, at: datetime) -> None:
+    """From its approval on a list can be pulled: then its draw begins to count. One of the past never does."""
+    if is_live(workspace, published.list_id):
+        draw(workspace, published, at)
 
 
 def approval(workspace: Workspace, published: TargetListPublished) -> Approval:

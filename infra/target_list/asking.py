@@ -10,9 +10,8 @@ from events.target_list import TargetListPublished
 from events.vocabulary import Channel
 from infra.database import among, unavailable
 from infra.journal.histories import joined, members
-from infra.standing import Standings, reachable
+from infra.standing import Standings, place_of_view, reachable
 from infra.target_list.building import terms_for
-from infra.target_list.candidates import place_of_standing
 from infra.target_list.pull import find, newest
 from infra.target_list.terms import CALENDARS, legal_basis
 from infra.workspace import Workspace
@@ -114,7 +113,7 @@ def _next(
     if isinstance(allowed, str):
         return NextContact(rule=allowed, until=until)
     times = times_for(allowed.channel, published.purpose, terms.calling)
-    window = next_window(place_of_standing(stand, terms.home), times, now, until)
+    window = next_window(place_of_view(stand.view, terms.home), times, now, until)
     return NextContact(
         rule="" if window else "no_window",
         channel=allowed.channel,

@@ -1,31 +1,28 @@
 """Building target lists: candidates gathered as of a moment, frozen, then published, each once."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 
 import msgspec
 import structlog
 from msgspec import Struct
-from sqlalchemy import Connection, func, select, update
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import select, update
 
-from events import codec
 from events.target_list import TargetListMemberAdded, TargetListPublished
 from events.vocabulary import Origin
-from infra.database import copy_rows, unavailable
+from infra.database import unavailable
 from infra.ids import derived_id
+from infra.target_list import drawing, leaving
 from infra.target_list.candidates import Gathered, gather
+from infra.target_list.rows import announced, freeze, frozen, left_out_by
 from infra.target_list.terms import Terms, of_workspace, written
 from infra.workspace import Workspace
 from models.domain.target_list import (
     Brief,
     ListPurpose,
     ListRow,
-    Part,
     canonical,
-    decoded,
     digest,
 )
 from models.domain.target_list import (
@@ -33,10 +30,9 @@ from models.domain.target_list import (
 )
 from models.errors import Refused
 from models.ports import By, Write
-from models.tables.lists import target_list, target_list_row
+from models.tables.lists import target_list
 
 ACTOR = "touchstone list build"
-CHUNK = 1_000
 TOP = 10
 
 PURPOSES: dict[str, ListPurpose] = {
@@ -46,7 +42,6 @@ PURPOSES: dict[str, ListPurpose] = {
 
 log = structlog.get_logger()
 _MEMBER_FIELDS = frozenset(TargetListMemberAdded.__struct_fields__)
-_published = msgspec.json.Decoder(TargetListPublished)
 
 
 class BuiltList(Struct, frozen=True, kw_only=True):
@@ -89,7 +84,12 @@ def build_on(
         )
     complete(workspace)
     published, lines = decide(moment, gather(workspace, terms, moment, artifact=artifact), seed)
-    new = _freeze(workspace, published, lines, "live" if as_of is None else "replay", now)
+    origin: Origin = "live" if as_of is None else "replay"
+    if origin == "live" and (former := _former(workspace, terms.series, moment)):
+        published = msgspec.structs.replace(published, replaces=former.list_id)
+    new = freeze(
+        workspace, published, lines, origin, now, priority=terms.priority, days_open=terms.rules.days_open
+    )
     complete(workspace)
     log.info("list built", list=published.list_id, purpose=published.purpose, new=new)
     return _told(workspace, published.list_id, new)
@@ -122,7 +122,7 @@ def complete(workspace: Workspace) -> int:
             .order_by(target_list.c.built_at, target_list.c.list_id)
         ).all()
     for list_id, data, origin in open_lists:
-        _publish(workspace, _published.decode(data), origin)
+        _publish(workspace, announced.decode(data), origin)
         with unavailable(), workspace.engine.begin() as connection:
             connection.execute(
                 update(target_list)
@@ -130,29 +130,6 @@ def complete(workspace: Workspace) -> int:
                 .values(recorded_at=workspace.clock.now())
             )
     return len(open_lists)
-
-
-def frozen(
-    connection: Connection, list_id: str, parts: Collection[Part], *, after: int = 0, limit: int = CHUNK
-) -> list[tuple[int, ListRow]]:
-    """Rows of a list with their places, in canonical order, beginning after a place."""
-    found = connection.execute(
-        select(target_list_row.c.place, target_list_row.c.row)
-        .where(target_list_row.c.list_id == list_id, target_list_row.c.part.in_(list(parts)))
-        .where(target_list_row.c.place > after)
-        .order_by(target_list_row.c.place)
-        .limit(limit)
-    )
-    return [(place, decoded(row)) for place, row in found]
-
-
-def left_out_by(connection: Connection, list_id: str) -> dict[str, int]:
-    """How many of a list's candidates each rule left out."""
-    rule, count = target_list_row.c.rule, func.count()
-    query = select(rule, count).where(
-        target_list_row.c.list_id == list_id, target_list_row.c.part != "member"
-    )
-    return dict(connection.execute(query.group_by(rule).order_by(rule)).all())
 
 
 def decide(
@@ -166,14 +143,15 @@ def decide(
     seed = seed or sha256("\x1f".join((terms.purpose, moment.isoformat(), said)).encode()).hexdigest()[:16]
     brief = Brief(
         purpose=terms.purpose, as_of=moment, rules=terms.rules, reach=terms.reach, currency=terms.currency,
-        seed=seed, calling=terms.calling,
+        seed=seed, calling=terms.calling, measured=terms.effect == "measured",
     )  # fmt: skip
     rows = build_rows(brief, gathered.candidates)
     lines = canonical(rows)
     hashed, count = digest(lines), Counter(row.part for row in rows)
     ids = (terms.purpose, moment.isoformat(), said, gathered.artifact, seed, hashed)
     published = TargetListPublished(
-        list_id=derived_id("target_list", *ids), purpose=terms.purpose, as_of=moment, position=gathered.position,
+        list_id=derived_id("target_list", *ids), purpose=terms.purpose, series=terms.series, as_of=moment,
+        position=gathered.position,
         definition=definition, artifact=gathered.artifact, holdout_seed=seed, candidates=len(rows),
         members=count["member"], holdout=count["holdout"], suppressed=count["suppressed"],
         beyond=count["beyond"], sha256=hashed,
@@ -182,29 +160,6 @@ def decide(
         if row.part == "member":
             _member(row, published)
     return published, list(zip(rows, lines, strict=True))
-
-
-def _freeze(
-    workspace: Workspace, published: TargetListPublished, rows: Sequence[tuple[ListRow, bytes]],
-    origin: Origin,
-    now: datetime,
-) -> bool:  # fmt: skip
-    """Write the list and all its rows in one transaction; False where it is there already."""
-    with unavailable(), workspace.engine.begin() as connection:
-        row = postgresql.insert(target_list).values(
-            list_id=published.list_id, purpose=published.purpose, as_of=published.as_of, origin=origin,
-            published=codec.encode(published), built_at=now,
-        )  # fmt: skip
-        entered = connection.execute(row.on_conflict_do_nothing().returning(target_list.c.list_id)).all()
-        if entered:
-            copy_rows(
-                connection, target_list_row, ["list_id", "place", "customer", "part", "rule", "row"],
-                (
-                    (published.list_id, place, row.customer, row.part, row.rule, line)
-                    for place, (row, line) in enumerate(rows, start=1)
-                ),
-            )  # fmt: skip
-    return bool(entered)
 
 
 def _publish(workspace: Workspace, published: TargetListPublished, origin: Origin) -> None:
@@ -223,7 +178,7 @@ def _publish(workspace: Workspace, published: TargetListPublished, origin: Origi
         with unavailable(), workspace.engine.connect() as connection:
             page = frozen(connection, published.list_id, ["member"], after=after)
         if not page:
-            return
+            break
         after = page[-1][0]
         workspace.log.record_batch([
             (by(row.customer, row.customer), [Write(stream="", expected=0, events=[
@@ -231,20 +186,46 @@ def _publish(workspace: Workspace, published: TargetListPublished, origin: Origi
             ])])
             for _, row in page
         ])  # fmt: skip
+    if origin == "live":
+        if "approval" not in published.definition:
+            drawing.draw(workspace, published, published.as_of)
+        if published.replaces:
+            leaving.replace(workspace, published, _announced(workspace, published.replaces))
+
+
+def _former(workspace: Workspace, series: str, moment: datetime) -> TargetListPublished | None:
+    """The newest live list of a series, if its rows are still good."""
+    table = target_list.c
+    query = (
+        select(table.published)
+        .where(
+            table.series == series, table.origin == "live", table.as_of < moment, table.expires_at > moment
+        )
+        .order_by(table.as_of.desc())
+        .limit(1)
+    )
+    with unavailable(), workspace.engine.connect() as connection:
+        data = connection.execute(query).scalar_one_or_none()
+    return announced.decode(data) if data else None
+
+
+def _announced(workspace: Workspace, list_id: str) -> TargetListPublished:
+    with unavailable(), workspace.engine.connect() as connection:
+        query = select(target_list.c.published).where(target_list.c.list_id == list_id)
+        return announced.decode(connection.execute(query).scalar_one())
 
 
 def _member(row: ListRow, published: TargetListPublished) -> TargetListMemberAdded:
     """The row as an event; a member's row has everything, and convert holds us to it."""
-    about = {"list_id": published.list_id, "purpose": published.purpose}
+    about = {"list_id": published.list_id, "series": published.series, "purpose": published.purpose}
     fields = {name: getattr(row, name) for name in ListRow.__struct_fields__ if name in _MEMBER_FIELDS}
     return msgspec.convert(about | fields, TargetListMemberAdded)
 
 
 def _told(workspace: Workspace, list_id: str, new: bool) -> BuiltList:
     """The list as it was published; asked for once more, by the words of the first time."""
+    published = _announced(workspace, list_id)
     with unavailable(), workspace.engine.connect() as connection:
-        query = select(target_list.c.published).where(target_list.c.list_id == list_id)
-        published = _published.decode(connection.execute(query).scalar_one())
         top = frozen(connection, list_id, ["member"], limit=TOP)
         rules = left_out_by(connection, list_id)
     return BuiltList(

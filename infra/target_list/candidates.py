@@ -2,30 +2,31 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, true
+from sqlalchemy import Connection
 
-from events.prediction import ChurnScored, ScoreReason
+from events.prediction import ScoreReason
 from infra.database import unavailable
-from infra.journal.stored import read
-from infra.standing import CHUNK, Standing, Standings, reachable
+from infra.standing import Standing, Standings, place_of_view, reachable
+from infra.target_list import foretold
+from infra.target_list.claims import claims
+from infra.target_list.foretold import Known
 from infra.target_list.terms import Terms
 from infra.target_list.then import Then, everyone, forgotten
 from infra.workspace import Workspace
-from models.domain.calling_window import Place, place_of
+from models.domain.calling_window import Place
 from models.domain.identity import Key
 from models.domain.lifecycle import StageEntry
 from models.domain.permission import Reachable
 from models.domain.target_list import Candidate
-from models.domain.worth import ListPurpose, money_at_stake
+from models.domain.worth import CENT, ListPurpose, money_at_stake
 from models.errors import Refused
-from models.projections.customer_360 import Foretold, Holding, Value
-from models.tables.journal import journal
+from models.projections.customer_360 import Complaint, Foretold, Holding, Value
 
 DIGITS = 9
 """Decimals of a probability; a score has no more."""
@@ -53,6 +54,12 @@ class _Seen(Struct, kw_only=True):
     holdings: tuple[Holding, ...]
     place: Place
     churn: Foretold | None
+    also: tuple[str, ...]
+    """The other ids under which they were known."""
+    complaint: Complaint | None
+    effects: Mapping[str, float] = {}
+    foretold: Mapping[str, Decimal] = {}
+    claimed_by: str = ""
 
 
 def gather(
@@ -75,7 +82,9 @@ def gather(
             source = Then(connection, terms.lifecycle, terms.zone, position)
         seen, highest = _seen(connection, source, terms, moment, forgotten(connection, moment, position))
         chosen = artifact or _latest(seen)
-        _use_scores_of(connection, chosen, seen, moment, position)
+        known = Known(connection=connection, moment=moment, position=position)
+        _use_scores_of(known, chosen, seen)
+        _use(known, terms, seen)
     if not seen:
         about = ", ".join(sorted(terms.stages))
         raise Refused("list.nobody", f"nobody of the population was {about} by then: there is nobody to list")
@@ -114,22 +123,18 @@ def _named_by(one: Standing, issuer: str) -> bool:
 
 
 def _as_seen(one: Standing, terms: Terms, moment: datetime, suppressed: Collection[Key]) -> _Seen | None:
-    entry, churn = one.lifecycle.now, one.view.churn
+    entry, churn, complaint = one.lifecycle.now, one.view.churn, one.view.settled_complaint
     if entry is None or entry.stage not in terms.stages:
+        return None
+    if not terms.complained_lately(complaint.settled_at if complaint else None, moment):
         return None
     return _Seen(
         customer=one.customer, entry=entry, last_because=one.lifecycle.last_because,
         reachable=reachable(one, suppressed), value=one.view.value,
-        holdings=tuple(one.view.holdings.values()), place=place_of_standing(one, terms.home),
-        churn=churn if churn and churn.as_of <= moment else None,
+        holdings=tuple(one.view.holdings.values()), place=place_of_view(one.view, terms.home),
+        churn=churn if churn and churn.as_of <= moment else None, also=one.view.one_with(one.customer),
+        complaint=complaint if terms.complaint_settled_days is not None else None,
     )  # fmt: skip
-
-
-def place_of_standing(one: Standing, home: Place) -> Place:
-    """Where a customer is, by what their phone numbers say."""
-    phones = (held.facets for held in one.view.identifiers if held.kind == "phone" and not held.blocked)
-    facets = next((said for said in phones if said.get("zone") or said.get("country")), {})
-    return place_of(facets.get("country", ""), facets.get("zone", ""), home)
 
 
 def _latest(seen: Iterable[_Seen]) -> str:
@@ -137,31 +142,26 @@ def _latest(seen: Iterable[_Seen]) -> str:
     return max(scored)[1] if scored else ""
 
 
-def _use_scores_of(
-    connection: Connection, artifact: str, seen: Iterable[_Seen], moment: datetime, position: int | None
-) -> None:
+def _use_scores_of(known: Known, artifact: str, seen: Iterable[_Seen]) -> None:
     """Where the last score is another artifact's, the last one of this artifact."""
     others = {one.customer: one for one in seen if one.churn and one.churn.artifact != artifact}
-    ids = sorted(others)
-    before = true() if position is None else journal.c.position <= position
-    for one in others.values():
-        one.churn = None
-    for start in range(0, len(ids), CHUNK):
-        some = ids[start : start + CHUNK]
-        scored = read(
-            connection, journal.c.type == ChurnScored.WIRE, journal.c.customer.in_(some),
-            journal.c.occurred_at <= moment, journal.c.known_at <= moment, before,
-        )  # fmt: skip
-        for found in sorted(scored, key=lambda e: e.order):
-            if found.event.artifact == artifact and found.event.as_of <= moment:
-                others[found.customer].churn = _foretold(found.event_id, found.event)
+    found = foretold.scores(known, others, artifact)
+    for customer, one in others.items():
+        one.churn = found.get(customer)
 
 
-def _foretold(event_id: str, event: ChurnScored) -> Foretold:
-    return Foretold(
-        event_id=event_id, as_of=event.as_of, horizon_days=event.horizon_days, probability=event.probability,
-        rank=event.rank, of=event.of, artifact=event.artifact, reasons=event.reasons,
-    )  # fmt: skip
+def _use(known: Known, terms: Terms, seen: Iterable[_Seen]) -> None:
+    """What else the terms ask of a candidate: effects, foretold values, and whether another list has them."""
+    ids = [one.customer for one in seen]
+    effects = (
+        foretold.effects(known, ids, terms.purpose, terms.treatments) if terms.effect == "measured" else {}
+    )
+    values = foretold.values(known, ids) if terms.value == "foretold" else {}
+    everybody = [*ids, *(other for one in seen for other in one.also)]
+    taken = claims(known.connection, everybody, known.moment, terms.series, terms.priority)
+    for one in seen:
+        one.effects, one.foretold = effects.get(one.customer, {}), values.get(one.customer, {})
+        one.claimed_by = next((taken[i] for i in (one.customer, *one.also) if i in taken), "")
 
 
 def _usual_currency(seen: Iterable[_Seen]) -> str:
@@ -182,7 +182,8 @@ def _candidate(one: _Seen, terms: Terms, moment: datetime) -> Candidate:
     score, purpose = one.churn, terms.purpose
     reasons = _speaking_for(purpose, score.reasons if score else ())
     value = _value(one, score, terms, moment) if score else None
-    events = (score.event_id if score else "", one.entry.because, one.last_because)
+    complaint = one.complaint.event_id if one.complaint else ""
+    events = (score.event_id if score else "", one.entry.because, one.last_because, complaint)
     if score is None:
         probability, order = None, 0
     elif purpose == "win_back":
@@ -191,9 +192,9 @@ def _candidate(one: _Seen, terms: Terms, moment: datetime) -> Candidate:
         probability, order = score.probability, score.rank
     return Candidate(
         customer=one.customer, stage=one.entry.stage, reachable=one.reachable, place=one.place, probability=probability,
-        value=value,
+        value=value, effects=one.effects, claimed_by=one.claimed_by,
         because=(one.entry.rule, *(_NO_CODE.sub("_", reason.feature) for reason in reasons)),
-        why=(*_in_words(one.entry, value, terms.currency), *(reason.says for reason in reasons)),
+        why=(*_in_words(one, value, terms.currency), *(reason.says for reason in reasons)),
         because_events=tuple(dict.fromkeys(event for event in events if event)), order=order,
     )  # fmt: skip
 
@@ -204,9 +205,12 @@ def _speaking_for(purpose: ListPurpose, reasons: Sequence[ScoreReason]) -> list[
     return [reason for reason in reasons if reason.contribution * towards > 0]
 
 
-def _in_words(entry: StageEntry, value: Decimal | None, currency: str) -> Iterator[str]:
-    """What holds for every candidate: the stage with its rule, and the money at stake."""
+def _in_words(one: _Seen, value: Decimal | None, currency: str) -> Iterator[str]:
+    """The stage with its rule, the complaint where the list is about complainants, and the money at stake."""
+    entry, complaint = one.entry, one.complaint
     rule = entry.rule.replace("_", " ")
+    if complaint and complaint.settled_at:
+        yield f"complained of {complaint.reason}, settled on {complaint.settled_at:%Y-%m-%d}"
     yield f"{entry.stage.replace('_', ' ')} since {entry.since:%Y-%m-%d}: {rule}"
     if value is not None:
         yield f"{value} {currency} at stake".replace("  ", " ")
@@ -214,6 +218,9 @@ def _in_words(entry: StageEntry, value: Decimal | None, currency: str) -> Iterat
 
 def _value(one: _Seen, score: Foretold, terms: Terms, moment: datetime) -> Decimal | None:
     currency = terms.currency
+    if terms.value == "foretold":
+        amount = one.foretold.get(currency)
+        return None if amount is None else (amount * Decimal(str(terms.rules.margin))).quantize(CENT)
     bought = one.value.get(currency)
     priced = bought if bought and bought.purchases > bought.unpriced else None
     prices = [held.price for held in one.holdings if held.price is not None and held.currency == currency]

@@ -11,9 +11,9 @@ from msgspec import Struct
 from events.target_list import TargetListPublished
 from infra.database import unavailable
 from infra.identity import families
-from infra.target_list.building import frozen
 from infra.target_list.files import cell
 from infra.target_list.pull import find
+from infra.target_list.rows import frozen
 from infra.target_list.wording import in_words
 from infra.workspace import Workspace
 from models.domain.list_diff import Diff, Moved, diff, settings_changed

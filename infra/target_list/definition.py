@@ -11,9 +11,10 @@ import msgspec
 from msgspec import Meta, Struct
 
 from events.vocabulary import Name, Stage
-from infra.target_list.terms import Terms, of_workspace
+from infra.target_list.terms import EffectFrom, Terms, ValueFrom, of_workspace
 from infra.workspace import Workspace
 from models.domain.rules import Amount, ListRules
+from models.domain.schedule import check_time
 from models.domain.target_list import STAGES
 from models.domain.worth import ListPurpose
 from models.errors import Refused
@@ -23,18 +24,23 @@ SETTINGS = frozenset(ListRules.__struct_fields__)
 
 
 class Population(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whom a list is for: customers of an issuer, in some of its purpose's stages, with this much money at stake."""
+    """Whom a list is for: customers of an issuer, in some of its purpose's stages, with this much money at stake.
+
+    `complaint_settled_days`: only those whose last complaint was settled in so many days before.
+    """
 
     issuer: str = ""
     stages: tuple[Stage, ...] = ()
     least_value: Amount | None = None
+    complaint_settled_days: Annotated[int, Meta(ge=1)] | None = None
 
 
 class Definition(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a file says. `terms` are settings of `ListRules`; those it does not name are the workspace's own.
 
-    `schedule` says in words when the list is to be built: whoever runs the company's timer reads it. With `approval`
-    a second person must approve each list before it can be pulled.
+    `schedule` is when the list is built, as five fields of cron on the workspace's clock, for files in the folder that
+    the scheduler watches. With `approval` a second person must approve each list before it can be pulled. `effect`,
+    `value` and `priority` are as in `Terms`.
     """
 
     purpose: ListPurpose
@@ -43,6 +49,9 @@ class Definition(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     terms: dict[str, Any] = {}
     schedule: Annotated[str, Meta(max_length=200)] = ""
     approval: bool = False
+    priority: Annotated[int, Meta(ge=0, le=1_000)] = 0
+    effect: EffectFrom = "assumed"
+    value: ValueFrom = "carried_on"
 
 
 def ready() -> list[str]:
@@ -71,12 +80,18 @@ def load(workspace: Workspace, named: str) -> Terms:
         raise _wrong(str(path), f"population.stages: {wrong} is none that {said.purpose} is about: {allowed}")
     terms = msgspec.structs.replace(
         base, stages=stages, least_value=said.population.least_value, title=said.title, schedule=said.schedule,
-        approval=said.approval, file=sha256(raw).hexdigest(),
+        complaint_settled_days=said.population.complaint_settled_days, approval=said.approval, priority=said.priority,
+        effect=said.effect, value=said.value, file=sha256(raw).hexdigest(),
     )  # fmt: skip
     if terms.least_value is not None and not terms.least_value >= 0:
         raise _wrong(
             str(path), "population.least_value: an amount of money must be a number, and not negative"
         )
+    try:
+        if said.schedule:
+            check_time(said.schedule)
+    except ValueError as error:
+        raise _wrong(str(path), f"schedule: {error}") from None
     return changed(terms, said.terms, str(path), "terms.")
 
 

@@ -8,9 +8,10 @@ from msgspec import Struct
 
 from events.target_list import TargetListPublished
 from infra.database import unavailable
-from infra.target_list.building import decide, frozen
+from infra.target_list.building import decide
 from infra.target_list.candidates import gather
-from infra.target_list.terms import read_back, underivable
+from infra.target_list.rows import frozen
+from infra.target_list.terms import read_back, require_same_releases, underivable
 from infra.workspace import Workspace
 from models.domain.target_list import EVERYONE, ListRow
 from models.errors import Refused
@@ -53,6 +54,7 @@ def derive(workspace: Workspace, list_id: str) -> Derived:
     was published with, or the artifact's scores are not there; it names what differs. `Unavailable`.
     """
     published = announced(workspace, list_id)
+    require_same_releases(published.definition)
     terms = read_back(published.definition, published.purpose)
     try:
         gathered = gather(

@@ -59,8 +59,10 @@ def estimate(
 def _spend(row: ListRow, terms: Terms) -> Decimal:
     if row.probability is None or row.value is None or row.channel is None:
         return Decimal(0)
-    cost = terms.rules.cost_of(row.channel)
-    return expected(terms.purpose, row.probability, row.value, terms.rules, cost)[1]
+    rules = terms.rules.for_value(row.value)
+    return expected(terms.purpose, row.probability, row.value, rules, rules.cost_of(row.channel), row.effect)[
+        1
+    ]
 
 
 def _spread(members: Sequence[ListRow]) -> tuple[ListRow, ...]:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -69,18 +69,17 @@ def csv_lines(pages: Pages, *, addresses: bool) -> Iterator[bytes]:
         yield _taken(text)
 
 
-def parquet(pages: Pages, *, addresses: bool) -> bytes:
-    """One Parquet file, amounts as decimals, reasons as lists."""
+def parquet(pages: Pages, *, addresses: bool) -> Iterator[bytes]:
+    """A Parquet file, a row group a page, amounts as decimals, reasons as lists. Its end comes last."""
     import pyarrow as pa  # here, because every command would wait for it otherwise
     from pyarrow import parquet as files
 
-    schema = _schema(addresses)
-    buffer = io.BytesIO()
-    with files.ParquetWriter(buffer, schema, compression="zstd") as writer:
+    schema, sink = _schema(addresses), _Sink()
+    with files.ParquetWriter(pa.PythonFile(sink, "w"), schema, compression="zstd") as writer:
         for page in pages:
-            records = [record(one, addresses=addresses) for one in page]
-            writer.write_table(pa.Table.from_pylist(records, schema=schema))
-    return buffer.getvalue()
+            writer.write_batch(_batch(page, schema, addresses))
+            yield sink.taken()
+    yield sink.taken()
 
 
 def arrow(pages: Pages, *, addresses: bool) -> Iterator[bytes]:
@@ -91,8 +90,7 @@ def arrow(pages: Pages, *, addresses: bool) -> Iterator[bytes]:
     buffer = io.BytesIO()
     with pa.ipc.new_stream(buffer, schema) as writer:
         for page in pages:
-            records = [record(one, addresses=addresses) for one in page]
-            writer.write_batch(pa.RecordBatch.from_pylist(records, schema=schema))
+            writer.write_batch(_batch(page, schema, addresses))
             yield _emptied(buffer)
     yield _emptied(buffer)
 
@@ -110,7 +108,48 @@ def _schema(addresses: bool) -> "pa.Schema":
     return pa.schema([(name, types.get(name, text)) for name in names])
 
 
-def whole(kind: str, pages: Pages, *, addresses: bool) -> Iterable[bytes]:
+def _batch(page: Sequence[Pulled], schema: "pa.Schema", addresses: bool) -> "pa.RecordBatch":
+    import pyarrow as pa
+
+    records = [record(one, addresses=addresses).values() for one in page]
+    columns = zip(*records, strict=True) if records else [()] * len(schema)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+class _Sink:
+    """A file that hands out what was written so far, and still knows how far it is."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._written = 0
+
+    def write(self, data: bytes) -> int:
+        """Take bytes; they are copied, since the writer uses its buffer again."""
+        self._parts.append(bytes(data))
+        self._written += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        """How much was ever written."""
+        return self._written
+
+    def flush(self) -> None:
+        """Nothing waits in here."""
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
+    def taken(self) -> bytes:
+        """What was written since it was last asked."""
+        found = b"".join(self._parts)
+        self._parts.clear()
+        return found
+
+
+def whole(kind: str, pages: Pages, *, addresses: bool) -> Iterator[bytes]:
     """The bytes of a format, as they come."""
     match kind:
         case "csv":
@@ -119,7 +158,7 @@ def whole(kind: str, pages: Pages, *, addresses: bool) -> Iterable[bytes]:
             return ndjson(pages, addresses=addresses)
         case "arrow":
             return arrow(pages, addresses=addresses)
-    return [parquet(pages, addresses=addresses)]
+    return parquet(pages, addresses=addresses)
 
 
 def write_all(workspace: Workspace, list_id: str, folder: Path) -> list[Path]:
@@ -157,7 +196,8 @@ def cell(value: object) -> str:
 
 def _members(pull: Pull) -> Iterator[list[Pulled]]:
     for page in pull.pages():
-        yield [one for _, one in page]
+        if page.items:
+            yield [one for _, one in page.items]
 
 
 def _emptied(buffer: io.BytesIO) -> bytes:

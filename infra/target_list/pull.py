@@ -1,35 +1,32 @@
 """Reading lists, and pulling one: who of its members may be contacted today, and under which address."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Select, func, select
 
 from events.target_list import TargetListPublished
-from events.vocabulary import Channel
 from infra.database import unavailable
-from infra.identity import families
-from infra.intake import AHEAD
 from infra.personal.opening import ERASED, UNREADABLE, open_identifiers
-from infra.standing import Standing, Standings, reachable
 from infra.target_list.approving import require_approval
-from infra.target_list.building import frozen, left_out_by
-from infra.target_list.candidates import place_of_standing
-from infra.target_list.terms import legal_basis
+from infra.target_list.choosing import Choosing, Chosen, Decided
+from infra.target_list.rows import frozen, left_out_by
 from infra.workspace import Workspace
-from models.domain.calling_window import Place, Window, times_for
 from models.domain.identity import Key
-from models.domain.permission import Permitted, permission
-from models.domain.target_list import ListRow, Part, still_open
+from models.domain.target_list import ListRow, Part
 from models.errors import Refused
-from models.projections.reachability import addresses
+from models.tables.erasure import suppression
 from models.tables.lists import target_list
 
 PAGE = 500
-"""Members whose addresses are in memory at once."""
+"""Members who are decided, and whose addresses are in memory, at once."""
+
+QUARTER = timedelta(minutes=15)
+
+_FORGOTTEN = select(func.count(), func.max(suppression.c.since))
 
 _published = msgspec.json.Decoder(TargetListPublished)
 
@@ -86,6 +83,19 @@ def left_out(
         return frozen(connection, list_id, [part], after=after, limit=limit)
 
 
+class Page(Struct, frozen=True, kw_only=True):
+    """Members in a row as they are handed out, with their places on the list.
+
+    `left_out` counts those passed over, `next` is the place to go on after, None at the end of the list. `tag` stands
+    for who is in it, in which hours, and under which identifiers.
+    """
+
+    items: list[tuple[int, Pulled]]
+    left_out: int
+    next: int | None
+    tag: str
+
+
 class Pull:
     """A list's members as they may be contacted at the moment of the pull.
 
@@ -94,121 +104,132 @@ class Pull:
     address is one that what allows the contact reaches. Of a list that was built live, so is whoever has no hour left
     before the row expires, and the others have the hours that are next; one as of a past moment has its own for ever.
 
+    A live list's member is left out as well where a list of a higher priority has them by now. With `look_only`
+    nothing is handed out, so that nobody need have approved it.
+
+    That is decided a page at a time, when the page's turn comes: a no that is recorded while a long list is handed
+    out counts from the next page on, and no more than a page is in memory. Clocks are read once, and rounded up to the
+    next quarter of an hour: whatever runs out, or closes, before then is over.
+
     Raises `Refused` (`list.not_approved`), `Unavailable`.
     """
 
-    def __init__(self, workspace: Workspace, listed: Listed, *, addresses: bool) -> None:
+    def __init__(
+        self, workspace: Workspace, listed: Listed, *, addresses: bool, look_only: bool = False
+    ) -> None:
         self.listed, self._workspace = listed, workspace
-        self._left_out: set[str] = set()
-        self._keys: dict[str, Key] = {}
-        self._hours: dict[str, Window] = {}
-        require_approval(workspace, listed.published)
-        self._legal_basis = legal_basis(workspace, listed.published)
-        self._addresses = addresses
+        if not look_only:
+            require_approval(workspace, listed.published)
+        self._now = _quarter_after(workspace.clock.now())
         with unavailable(), workspace.engine.connect() as connection:
-            self._look(connection.execution_options(isolation_level="REPEATABLE READ"))
+            forgotten = connection.execute(_FORGOTTEN).one()
+        self._begun = (workspace.journal.head(), *forgotten)  # before anything is decided
+        self._choosing = Choosing(
+            workspace, listed.published, self._now, live=listed.live, addresses=addresses
+        )
 
     @property
-    def left_out(self) -> int:
-        """How many members are left out of this pull."""
-        return len(self._left_out)
+    def left_out_by(self) -> dict[str, str]:
+        """Member → the rule by which they are left out of this pull."""
+        return {
+            row.customer: chosen
+            for decided in self._decided(0, PAGE)
+            for _, row, chosen in decided
+            if isinstance(chosen, str)
+        }
 
-    def tag(self, *said: object) -> str:
-        """What the bytes of an answer depend on: the frozen list, who is left out, which addresses."""
-        parts = [self.listed.published.sha256, *map(str, said), *sorted(self._left_out)]
-        parts += ["\x1e".join((one, *key)) for one, key in sorted(self._keys.items())]
-        parts += [f"{one} {hours.begin} {hours.end}" for one, hours in sorted(self._hours.items())]
-        return sha256("\x1f".join(parts).encode()).hexdigest()[:32]
+    def tag(self, page: Page, *said: object) -> str:
+        """What the bytes of a page depend on: the frozen list, and what was decided of it."""
+        return _hashed(self.listed.published.sha256, *said, page.tag)
 
-    def pages(self, after: int = 0) -> Iterator[list[tuple[int, Pulled]]]:
-        """The members from a place on, by rank; each page opens its own addresses."""
-        while True:
-            with unavailable(), self._workspace.engine.connect() as connection:
-                page = frozen(connection, self.listed.list_id, ["member"], after=after, limit=PAGE)
-                if not page:
-                    return
-                after = page[-1][0]
-                kept = [(place, row) for place, row in page if row.customer not in self._left_out]
-                opened = self._opened(connection, kept)
-            yield opened  # outside: a slow reader must not hold a connection
+    def tag_ahead(self, *said: object) -> str:
+        """What a whole pull may depend on, told before it is decided.
 
-    def page(self, after: int, limit: int) -> list[tuple[int, Pulled]]:
-        """At most this many members from a place on."""
-        found: list[tuple[int, Pulled]] = []
-        for page in self.pages(after):
-            found += page
-            if len(found) >= limit:
-                break
-        return found[:limit]
-
-    def _look(self, connection: Connection) -> None:
-        """Ask of every member how they stand. Senders' clocks may run ahead: their no counts at once."""
-        now = self._workspace.clock.now() + AHEAD
-        standings = Standings(connection, self._workspace.rules, self._workspace.settings.zone)
-        taken: set[str] = set()
-        suppressed = standings.suppressed()
-        after = 0
-        while page := frozen(connection, self.listed.list_id, ["member"], after=after, limit=PAGE):
-            after = page[-1][0]
-            survivors = families.survivors(connection, [row.customer for _, row in page])
-            now_are = {survivors.get(row.customer, row.customer) for _, row in page}
-            stand = {one.customer: one for chunk in standings.at(now, now_are) for one in chunk}
-            for _, row in page:
-                who = survivors.get(row.customer, row.customer)
-                one = None if who in taken else stand.get(who)
-                allowed = self._allowed(row, one, suppressed) if one else None
-                if one is None or allowed is None or not self._open(row, one, allowed):
-                    self._left_out.add(row.customer)
-                    continue
-                taken.add(who)
-                if self._addresses and (key := _address(one, allowed, self._workspace.rules.reach)):
-                    self._keys[row.customer] = key
-
-    def _allowed(self, row: ListRow, one: Standing, suppressed: frozenset[Key]) -> Permitted | None:
-        channels = (row.channel,) if row.channel else ()
-        asked = permission(
-            reachable(one, suppressed), self.listed.published.purpose, channels,
-            self._legal_basis, self._workspace.rules.reach,
-        )  # fmt: skip
-        return asked if isinstance(asked, Permitted) else None
-
-    def _open(self, row: ListRow, one: Standing, allowed: Permitted) -> bool:
-        """Is there still an hour at which they may be contacted, where they are by now?"""
-        if not self.listed.live:
-            return True
+        Beside the frozen list, the rules and the quarter of an hour, that is the end of the journal: so the tag changes
+        with whatever is recorded of anybody, far too often, and never too seldom.
+        """
         known = self._workspace
-        home = Place((known.settings.zone,), known.settings.region)
-        times = times_for(allowed.channel, self.listed.published.purpose, known.rules.calling)
-        hours = still_open(row, place_of_standing(one, home), times, known.clock.now())
-        if hours is not None:
-            self._hours[row.customer] = hours
-        return hours is not None
+        rules = (
+            known.rules.reach,
+            known.rules.calling,
+            self._choosing.legal_basis,
+            known.settings.zone,
+            known.settings.region,
+        )
+        return _hashed(
+            self.listed.published.sha256,
+            *said,
+            *self._begun,
+            self._now,
+            msgspec.json.encode(rules),
+        )
 
-    def _opened(
-        self, connection: Connection, page: Sequence[tuple[int, ListRow]]
-    ) -> list[tuple[int, Pulled]]:
-        keys = {row.customer: self._keys[row.customer] for _, row in page if row.customer in self._keys}
-        values = open_identifiers(connection, self._workspace.vault, list(keys.values()))
-        return [(place, _pulled(self._dated(row), keys.get(row.customer), values)) for place, row in page]
+    def page(self, after: int, limit: int) -> Page:
+        """At most this many members from a place on."""
+        kept: list[tuple[int, ListRow, Chosen]] = []
+        passed = left_out = 0
+        for decided in self._decided(after, min(limit + 1, PAGE)):
+            for place, row, chosen in decided:
+                if isinstance(chosen, str):
+                    passed += 1
+                elif len(kept) == limit:
+                    return self._page(kept, left_out, kept[-1][0])
+                else:
+                    kept.append((place, row, chosen))
+                    left_out = passed
+        return self._page(kept, passed, None)
 
-    def _dated(self, row: ListRow) -> ListRow:
-        hours = self._hours.get(row.customer)
-        if hours is None:
-            return row
-        return msgspec.structs.replace(row, contact_from=hours.begin, contact_until=hours.end)
+    def pages(self, after: int = 0) -> Iterator[Page]:
+        """The members from a place on, by rank; the last page has no next, and may be empty."""
+        for decided in self._decided(after, PAGE):
+            kept = [(place, row, chosen) for place, row, chosen in decided if isinstance(chosen, Chosen)]
+            following = decided[-1][0] if len(decided) == PAGE else None
+            yield self._page(kept, len(decided) - len(kept), following)
+
+    def _page(self, kept: Sequence[tuple[int, ListRow, Chosen]], left_out: int, next_: int | None) -> Page:
+        values: dict[Key, str] = {}
+        keys = [chosen.key for _, _, chosen in kept if chosen.key]
+        if keys:
+            with unavailable(), self._workspace.engine.connect() as connection:
+                for start in range(0, len(keys), PAGE):
+                    values |= open_identifiers(connection, self._workspace.vault, keys[start : start + PAGE])
+        return Page(
+            items=[(place, _pulled(row, chosen, values)) for place, row, chosen in kept], left_out=left_out,
+            next=next_, tag=_hashed(*((place, chosen.key, chosen.hours) for place, _, chosen in kept)),
+        )  # fmt: skip
+
+    def _decided(self, after: int, size: int) -> Iterator[list[Decided]]:
+        """So many members at a time, each with what was decided; a slow reader holds no connection."""
+        engine = self._workspace.engine
+        while True:
+            with unavailable(), engine.connect() as connection:
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+                rows = frozen(connection, self.listed.list_id, ["member"], after=after, limit=size)
+                decided = self._choosing.decide(connection, rows)
+            yield decided
+            if len(rows) < size:
+                return
+            after = rows[-1][0]
 
 
-def _pulled(row: ListRow, key: Key | None, values: Mapping[Key, str]) -> Pulled:
+def _pulled(row: ListRow, chosen: Chosen, values: Mapping[Key, str]) -> Pulled:
+    if chosen.hours is not None:
+        row = msgspec.structs.replace(row, contact_from=chosen.hours.begin, contact_until=chosen.hours.end)
+    key = chosen.key
     value = values.get(key, ERASED) if key else ERASED
     if key is None or value in (ERASED, UNREADABLE):
         return Pulled(row=row)
     return Pulled(row=row, address_kind=key[0], address_issuer=key[1], address=value)
 
 
-def _address(one: Standing, allowed: Permitted, reach: Mapping[Channel, tuple[str, ...]]) -> Key | None:
-    """The identifier by which they may be reached."""
-    found = addresses(one.view, allowed.channel, reach.get(allowed.channel, ()), allowed)
-    return next((held.key for held in found), None)
+def _quarter_after(now: datetime) -> datetime:
+    """Zones are apart by quarters of an hour, and so, mostly, are the hours that close in them."""
+    begin = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    return begin + -((begin - now) // QUARTER) * QUARTER
+
+
+def _hashed(*said: object) -> str:
+    return sha256("\x1f".join(map(str, said)).encode()).hexdigest()[:32]
 
 
 def _listed() -> Select[bytes, datetime, str]:

@@ -50,15 +50,16 @@ def trials(
 ) -> Mapping[tuple[str, str], Trial]:
     """(purpose, treatment) → its trial, of all waves that were over at `known`.
 
-    The outcome is 1 for whoever holds a product when the campaign's time is over, or, who held none when it began,
-    bought or used something in it.
+    The outcome is 1 for whoever stayed, or came back, by the time at which the campaign's time is over (`outcome`).
     """
     over = waves(histories, known)
     rows: dict[tuple[str, str], list[pl.DataFrame]] = {}
     for part in histories.read():
         drawn = _assigned(part)
         for wave in over:
-            here = drawn.filter(pl.col("campaign") == wave.campaign)
+            here = drawn.filter(
+                (pl.col("campaign") == wave.campaign) & (pl.col("treatment") == wave.treatment)
+            )
             if len(here):
                 rows.setdefault((wave.purpose, wave.treatment), []).append(
                     _rows(part, here, wave, known, questions)
@@ -76,23 +77,34 @@ def _rows(
     part: pl.DataFrame, drawn: pl.DataFrame, wave: Wave, known: datetime, questions: Sequence[Feature]
 ) -> pl.DataFrame:
     facts = part.filter(pl.col("customer").is_in(drawn["customer"].implode()))
-    cut, ahead = Cut(facts, wave.begun), Ahead(facts, wave.begun, wave.until, known)
+    cut = Cut(facts, wave.begun)
+    told = drawn.select("customer", "held_out", "propensity").sort("customer")
+    kept = outcome(cut, Ahead(facts, wave.begun, wave.until, known), told.select("customer"))
+    for one in (kept, ask(cut, questions)):
+        told = told.join(one, on="customer", how="left", maintain_order="left")
+    return told.select("customer", "held_out", "propensity", *(one.name for one in questions), "stayed")
+
+
+def outcome(cut: Cut, ahead: Ahead, customers: pl.DataFrame) -> pl.DataFrame:
+    """`customer`, `stayed`: what became of each of these customers between the cut and the end of what is ahead.
+
+    Whoever held a product at the cut has stayed if they hold one at the end. Whoever held none has stayed, or come
+    back, if they hold one then, or bought or used something in between.
+    """
     held = holders(cut).with_columns(held=pl.lit(True))
     holds = holders(ahead.at_end).with_columns(holds=pl.lit(True))
     active = (
         ahead.events.filter(pl.col("is_active")).select("customer").unique().with_columns(active=pl.lit(True))
     )
-    told = drawn.select("customer", "held_out", "propensity").sort("customer")
     for one in (held, holds, active):
-        told = told.join(one, on="customer", how="left", maintain_order="left")
-    told = told.join(ask(cut, questions), on="customer", how="left", maintain_order="left")
+        customers = customers.join(one, on="customer", how="left", maintain_order="left")
     some = pl.col("holds").fill_null(False)
     stayed = (
         pl.when(pl.col("held").fill_null(False))
         .then(some)
         .otherwise(some | pl.col("active").fill_null(False))
     )
-    return told.select("customer", "held_out", "propensity", *(one.name for one in questions), stayed=stayed)
+    return customers.select("customer", stayed=stayed)
 
 
 def _telling(rows: pl.DataFrame, names: Sequence[str]) -> tuple[str, ...]:

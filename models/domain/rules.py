@@ -11,6 +11,7 @@ from msgspec import Meta, Struct, field
 
 from events.vocabulary import Channel, Code, Currency, IdentifierKind, Name, Share
 from models.domain.calling_window import Times
+from models.domain.schedule import Scheduled, named_once
 
 Amount = Annotated[Decimal, Meta(description="In the workspace's own currency; not negative.")]
 
@@ -60,14 +61,28 @@ CONTACT_COST: dict[Channel, Decimal] = {
 }  # fmt: skip
 
 
+class Tier(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Another offer for those of whom at least this much is at stake, with its own cost and acceptance."""
+
+    least_value: Amount
+    offer: Name
+    offer_cost: Amount
+    acceptance: Share
+
+    def __post_init__(self) -> None:
+        _money(self.least_value, self.offer_cost)
+
+
 class ListRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a purpose may do and what it costs. Money is in the workspace's own currency.
 
     `acceptance` is the share of contacted customers the offer is thought to keep or bring back, until
     lists have been measured; `margin` the share of a customer's spending that the company keeps;
     `budget` what contacts and offers of one list may cost together (none: no limit); `capacity` how
-    many may be contacted, the hold-out counted in; `legal_basis` names the basis of each channel that
-    may be used without a consent on record. A channel that `contact_cost` does not name costs what
+    many may be contacted, the hold-out counted in; of the `tiers` each customer has the one with the highest
+    `least_value` that they reach, and without one the offer itself; `measure_days` after the row's window begins
+    it is looked what became of everybody drawn, members and hold-out; `legal_basis` names the basis of each channel
+    that may be used without a consent on record. A channel that `contact_cost` does not name costs what
     `CONTACT_COST` says, and nothing where that is silent too.
     """
 
@@ -82,15 +97,30 @@ class ListRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     channels: tuple[Channel, ...] = ("email", "sms", "voice", "post")
     legal_basis: dict[Channel, Code] = field(default_factory=dict)
     days_open: Annotated[int, Meta(ge=1)] = 28
+    measure_days: Annotated[int, Meta(ge=1)] = 90
+    tiers: tuple[Tier, ...] = ()
 
     def __post_init__(self) -> None:
-        amounts = [self.offer_cost, *self.contact_cost.values(), self.budget or Decimal(0)]
-        if not all(amount.is_finite() and amount >= 0 for amount in amounts):
-            raise ValueError("an amount of money must be a number, and not negative")
+        _money(self.offer_cost, *self.contact_cost.values(), self.budget or Decimal(0))
 
     def cost_of(self, channel: Channel) -> Decimal:
         """What one contact on a channel costs."""
         return self.contact_cost.get(channel, CONTACT_COST.get(channel, Decimal(0)))
+
+    def for_value(self, value: Decimal) -> "ListRules":
+        """The same with the offer of the highest tier that this much at stake reaches."""
+        reached = [one for one in self.tiers if one.least_value <= value]
+        if not reached:
+            return self
+        best = max(reached, key=lambda one: one.least_value)
+        return msgspec.structs.replace(
+            self, offer=best.offer, offer_cost=best.offer_cost, acceptance=best.acceptance
+        )
+
+
+def _money(*amounts: Decimal) -> None:
+    if not all(amount.is_finite() and amount >= 0 for amount in amounts):
+        raise ValueError("an amount of money must be a number, and not negative")
 
 
 class NeverIdentify(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -139,6 +169,11 @@ class Rules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long personal values are kept, by event type (or `raw_body`, `quarantine`); what is not named, for ever."""
     currency: Currency = ""
     """The workspace's own; empty: the one in which most of a list's candidates bought."""
+    schedule: tuple[Scheduled, ...] = ()
+    """What runs by itself, in this order where several are due at once."""
+
+    def __post_init__(self) -> None:
+        named_once(one.job() for one in self.schedule)
 
 
 def load_rules(path: Path | None) -> Rules:

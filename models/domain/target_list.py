@@ -29,7 +29,7 @@ STAGES: Mapping[ListPurpose, frozenset[Stage]] = {
 }
 """Whom a purpose is about: customers who are active, or customers who were."""
 
-FORMULA = "2"
+FORMULA = "3"
 """Goes up when value, profit or the draw is computed in another way: the same settings then mean
 another list."""
 
@@ -40,9 +40,11 @@ class Candidate(Struct, frozen=True, kw_only=True):
     """A customer a list might be for.
 
     `probability` is the score: of leaving for retention and care, of coming back for win-back; None without
-    one. `value` is the money at stake (`money_at_stake`), None where nothing has a price. `because`
-    are codes, `why` the same in words, `because_events` the events behind them. `place` is where they are, for
-    the hours on their own clock. `order` breaks ties before the id does; ids are random per installation.
+    one. `value` is the money at stake, None where nothing has a price. `effects` are by offer what hold-outs have shown
+    it to change: the share more of customers like them that stay, or come back. `claimed_by` is another list that has
+    them already and goes before this one. `because` are codes, `why` the same in words, `because_events` the events
+    behind them. `place` is where they are, for the hours on their own clock. `order` breaks ties before the id does;
+    ids are random per installation.
     """
 
     customer: str
@@ -51,6 +53,8 @@ class Candidate(Struct, frozen=True, kw_only=True):
     place: Place = Place((), "")
     probability: float | None = None
     value: Decimal | None = None
+    effects: Mapping[str, float] = {}
+    claimed_by: str = ""
     because: tuple[str, ...] = ()
     why: tuple[str, ...] = ()
     because_events: tuple[str, ...] = ()
@@ -60,7 +64,8 @@ class Candidate(Struct, frozen=True, kw_only=True):
 class ListRow(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One candidate as frozen: ids, figures and reasons, never a personal value.
 
-    `rule` says why somebody is no member. `profit` is what contacting them is expected to earn.
+    `rule` says why somebody is no member. `profit` is what contacting them is expected to earn; it rests on the
+    `effect` of the offer where hold-outs have shown one and the list is to go by it.
     `rank` is 1 for the first member, 0 for all others. It is good from `window_from` to `window_until`, its
     expiry; within that the customer may first be contacted from `contact_from` to `contact_until`.
     """
@@ -73,6 +78,7 @@ class ListRow(Struct, frozen=True, kw_only=True, omit_defaults=True):
     probability: float | None = None
     value: Decimal | None = None
     profit: Decimal | None = None
+    effect: float | None = None
     currency: str = ""
     because: tuple[str, ...] = ()
     why: tuple[str, ...] = ()
@@ -90,7 +96,7 @@ _decode = msgspec.json.Decoder(ListRow).decode
 
 
 class Brief(Struct, frozen=True, kw_only=True):
-    """What a list is asked for."""
+    """What a list is asked for. `measured`: profits rest on the effect that hold-outs have shown, not on a setting."""
 
     purpose: ListPurpose
     as_of: datetime
@@ -99,6 +105,7 @@ class Brief(Struct, frozen=True, kw_only=True):
     currency: str
     seed: str
     calling: tuple[Times, ...] = ()
+    measured: bool = False
 
 
 class Priced(Struct, frozen=True):
@@ -106,8 +113,10 @@ class Priced(Struct, frozen=True):
 
     candidate: Candidate
     permitted: Permitted
+    offer: str
     profit: Decimal
     spend: Decimal
+    effect: float | None
     window: Window
     key: tuple[Decimal, Decimal, float, int, str]
 
@@ -145,14 +154,17 @@ def build(brief: Brief, candidates: Iterable[Candidate]) -> list[ListRow]:
 def judge(candidate: Candidate, brief: Brief) -> Priced | str:
     """What contacting a candidate is expected to bring, or the one rule that forbids it.
 
-    First what `permission` says, then `no_window`: before the row expires there is no hour at which the channel may
-    be used where they are. Then `no_score`, then `no_value`: nothing the customer bought or holds has a price in the
-    list's currency.
+    First what `permission` says, then `other_list`: one that goes before this has them. Then `no_window`: before the
+    row expires there is no hour at which the channel may be used where they are. Then `no_score`; `no_value`: nothing
+    the customer bought or holds has a price in the list's currency; `no_effect`: the effect is to be a measured one,
+    and theirs is not known.
     """
     rules = brief.rules
     found = permission(candidate.reachable, brief.purpose, rules.channels, rules.legal_basis, brief.reach)
     if isinstance(found, str):
         return found
+    if candidate.claimed_by:
+        return "other_list"
     times = times_for(found.channel, brief.purpose, brief.calling)
     open_at = next_window(candidate.place, times, *window(brief.as_of, rules.days_open))
     if open_at is None:
@@ -161,10 +173,14 @@ def judge(candidate: Candidate, brief: Brief) -> Priced | str:
         return "no_score"
     if candidate.value is None:
         return "no_value"
+    rules = rules.for_value(candidate.value)
+    effect = candidate.effects.get(rules.offer) if brief.measured else None
+    if brief.measured and effect is None:
+        return "no_effect"
     cost = rules.cost_of(found.channel)
-    profit, spend = expected(brief.purpose, candidate.probability, candidate.value, rules, cost)
+    profit, spend = expected(brief.purpose, candidate.probability, candidate.value, rules, cost, effect)
     key = (-profit, -candidate.value, -candidate.probability, candidate.order, candidate.customer)
-    return Priced(candidate, found, profit, spend, open_at, key)
+    return Priced(candidate, found, rules.offer, profit, spend, effect, open_at, key)
 
 
 def drawn(customers: Sequence[str], share: float, seed: str) -> frozenset[str]:
@@ -232,8 +248,8 @@ def _cut(ranked: Sequence[Priced], rules: ListRules) -> tuple[list[Priced], list
 def _row(one: Priced, brief: Brief, part: Part, *, rule: str = "", rank: int = 0) -> ListRow:
     begin, end = window(brief.as_of, brief.rules.days_open)
     return msgspec.structs.replace(
-        _left_out(rule, one.candidate, brief), part=part, rank=rank, profit=one.profit,
-        offer=brief.rules.offer, channel=one.permitted.channel, basis=one.permitted.basis,
+        _left_out(rule, one.candidate, brief), part=part, rank=rank, profit=one.profit, effect=one.effect,
+        offer=one.offer, channel=one.permitted.channel, basis=one.permitted.basis,
         window_from=begin, window_until=end, contact_from=one.window.begin, contact_until=one.window.end,
     )  # fmt: skip
 

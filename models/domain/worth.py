@@ -41,14 +41,19 @@ def money_at_stake(
 
 
 def expected(
-    purpose: ListPurpose, probability: float, value: Decimal, rules: ListRules, contact_cost: Decimal
-) -> tuple[Decimal, Decimal]:
+    purpose: ListPurpose, probability: float, value: Decimal, rules: ListRules, contact_cost: Decimal,
+    effect: float | None = None,
+) -> tuple[Decimal, Decimal]:  # fmt: skip
     """What contacting a customer is expected to earn, and what it is expected to cost; may be negative.
 
-    The formulas are those of `models.domain.profit`: `leaving` for retention and care, `returning` for win-back. Until
-    hold-outs have been measured, the acceptance is a setting: the figures order a list, they are no forecast.
+    The formulas are those of `models.domain.profit`: with an `effect` that hold-outs have shown (the share more that
+    stay, or come back) `measured`; else `leaving` for retention and care, `returning` for win-back. Their acceptance
+    is a setting: then the figures order a list, they are no forecast.
     """
     p, a = Decimal(str(probability)), Decimal(str(rules.acceptance))
-    won, anyway = profit.returning(p, a) if purpose == "win_back" else profit.leaving(p, a)
+    if effect is not None:
+        won, anyway = profit.measured(Decimal(str(effect)), p if purpose == "win_back" else 1 - p)
+    else:
+        won, anyway = profit.returning(p, a) if purpose == "win_back" else profit.leaving(p, a)
     earned = profit.earned(won, anyway, value, rules.offer_cost, contact_cost)
     return earned.quantize(FINE), profit.spent(won, anyway, rules.offer_cost, contact_cost)

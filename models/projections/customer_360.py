@@ -28,25 +28,28 @@ from events.opportunity import (
     OpportunityStaged,
     OpportunityWon,
 )
-from events.prediction import ChurnScored
+from events.prediction import ChurnScored, PersonaAssigned, ProductsRelated, ValueForetold
 from events.touch import TouchRecorded
 from models.domain.contact import converses, is_contact
-from models.projections import case, consent, proving, reachability
+from models.projections import case, consent, foretold, proving, reachability
 from models.projections.customer_360_row import (
+    AssignedPersona,
     Complaint,
     ConsentState,
     Contact,
     Customer360Row,
+    ExpectedValue,
     Foretold,
     HeldIdentifier,
     Holding,
+    RelatedProducts,
     Value,
     zone_of,
 )
 from models.projections.projection import Projection
 
-__all__ = ["Complaint", "ConsentState", "Contact", "Customer360", "Customer360Row", "Foretold", "HeldIdentifier",
-           "Holding", "Value", "zone_of"]  # fmt: skip
+__all__ = ["AssignedPersona", "Complaint", "ConsentState", "Contact", "Customer360", "Customer360Row", "ExpectedValue",
+           "Foretold", "HeldIdentifier", "Holding", "RelatedProducts", "Value", "zone_of"]  # fmt: skip
 
 T = TypeVar("T")
 KEPT = timedelta(hours=50)
@@ -227,16 +230,6 @@ def _opportunity_over(row: Customer360Row, envelope: Envelope) -> Customer360Row
     return msgspec.structs.replace(row, open_opportunities=left)
 
 
-def _scored(row: Customer360Row, envelope: Envelope) -> Customer360Row:
-    event = envelope.event
-    foretold = Foretold(
-        event_id=envelope.event_id, as_of=event.as_of, horizon_days=event.horizon_days,
-        probability=event.probability, rank=event.rank, of=event.of, artifact=event.artifact,
-        reasons=event.reasons,
-    )  # fmt: skip
-    return msgspec.structs.replace(row, churn=foretold)
-
-
 def _without(mapping: dict[str, T], key: str) -> dict[str, T]:
     return {one: value for one, value in mapping.items() if one != key}
 
@@ -249,6 +242,9 @@ _ABOUT_RECORDS = (
     CustomersMerged,
     CustomerErased,
     ChurnScored,
+    ValueForetold,
+    PersonaAssigned,
+    ProductsRelated,
 )
 _STEPS: dict[type[Event], Callable[[Customer360Row, Envelope], Customer360Row]] = {
     IdentifierLinked: _linked,
@@ -279,6 +275,9 @@ _STEPS: dict[type[Event], Callable[[Customer360Row, Envelope], Customer360Row]] 
     OpportunityReopened: _opportunity_open,
     OpportunityWon: _opportunity_over,
     OpportunityLost: _opportunity_over,
-    ChurnScored: _scored,
+    ChurnScored: foretold.scored,
+    ValueForetold: foretold.valued,
+    PersonaAssigned: foretold.assigned,
+    ProductsRelated: foretold.related,
 }
 Customer360.matches = frozenset(_STEPS)

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from events.prediction import ScoreReason
+from events.prediction import RelatedProduct, ScoreReason
 from events.vocabulary import Channel, IdentifierKind
 from models.domain.verification import Proof
 
@@ -130,6 +130,39 @@ class Foretold(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reasons: tuple[ScoreReason, ...] = ()
 
 
+class ExpectedValue(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The money last foretold of the customer; of a contract, what it brings a month and the chance that it runs on."""
+
+    event_id: str
+    as_of: datetime
+    horizon_days: int
+    amount: Decimal
+    model: str
+    currency: str = ""
+    purchases: float | None = None
+    monthly: Decimal | None = None
+    staying: float | None = None
+
+
+class AssignedPersona(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The persona they were put into last, since when, and by which freeze; `place` is 1 for the highest spend."""
+
+    event_id: str
+    as_of: datetime
+    persona: str
+    place: int
+    of: int
+    freeze: int
+
+
+class RelatedProducts(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What others have beside what the customer has, the nearest first, and since when that is the answer."""
+
+    event_id: str
+    as_of: datetime
+    items: tuple[RelatedProduct, ...]
+
+
 class Customer360Row(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What an agent needs before the first word. `contacts` are recent ones, oldest first."""
 
@@ -150,6 +183,9 @@ class Customer360Row(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Every one they made, in the order in which they did."""
     open_opportunities: dict[str, str] = {}
     churn: Foretold | None = None
+    value_foretold: ExpectedValue | None = None
+    persona: AssignedPersona | None = None
+    related: RelatedProducts | None = None
     proofs: tuple[Proof, ...] = ()
     """Who they proved to be, in the order in which they did; some may have run out."""
     erased_at: datetime | None = None

@@ -9,12 +9,11 @@ from models.domain.board import overdue
 from models.domain.identity import Key
 from models.domain.lifecycle import Lifecycle
 from models.domain.verification import carried
-from models.projections.customer_360 import Contact, Customer360Row, Foretold, Value, zone_of
+from models.projections.customer_360 import Contact, Customer360Row, Value, zone_of
 from models.projections.pipeline import PipelineRow
 from services.api.customer_parts import (
     NO_CONSENT,
     CasePart,
-    ChurnPart,
     ConsentPart,
     ConsentsPart,
     ContactPart,
@@ -25,11 +24,17 @@ from services.api.customer_parts import (
     IdentityPart,
     LifecyclePart,
     OpportunityPart,
-    PredictionsPart,
     ProofPart,
     StagePart,
     UnreachablePart,
     ValuePart,
+)
+from services.api.prediction_parts import (
+    ChurnPart,
+    ExpectedValuePart,
+    PersonaPart,
+    PredictionsPart,
+    RelatedPart,
 )
 
 
@@ -72,7 +77,7 @@ def answer(
         opportunities=[
             _opportunity(one, at) for one in view.rows["pipeline"].values() if one.is_open
         ],
-        predictions=PredictionsPart(churn=_churn(row.churn)),
+        predictions=_predictions(row),
     )  # fmt: skip
 
 
@@ -128,8 +133,13 @@ def _opportunity(row: PipelineRow, at: datetime) -> OpportunityPart:
     return OpportunityPart(**{name: getattr(row, name) for name in named}, overdue=overdue(row, at))
 
 
-def _churn(foretold: Foretold | None) -> ChurnPart | None:
-    return ChurnPart.model_validate(foretold) if foretold else None
+def _predictions(row: Customer360Row) -> PredictionsPart:
+    return PredictionsPart(
+        churn=ChurnPart.model_validate(row.churn) if row.churn else None,
+        value=ExpectedValuePart.model_validate(row.value_foretold) if row.value_foretold else None,
+        persona=PersonaPart.model_validate(row.persona) if row.persona else None,
+        related=RelatedPart.model_validate(row.related) if row.related else None,
+    )
 
 
 def keys_of(row: Customer360Row) -> Sequence[Key]:

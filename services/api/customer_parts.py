@@ -4,7 +4,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from services.api.prediction_parts import Part, PredictionsPart
 
 NO_CONSENT = "no consent recorded: that is not consent"
 
@@ -36,14 +38,17 @@ EXAMPLE: Any = {
                  "open_reason": "billing.dispute"},
         "says": "3rd contact today; the last was at 06:02 by voice about billing.dispute, unresolved",
     },
-    "cases": [], "opportunities": [], "predictions": {"churn": None},
+    "cases": [], "opportunities": [], "predictions": {
+        "churn": None,
+        "value": {"event_id": "01997a3e-0000-7000-8000-000000000004", "as_of": "2026-03-01T00:00:00Z",
+                  "horizon_days": 365, "amount": "412.75", "currency": "USD", "model": "contract", "purchases": None,
+                  "monthly": "39.90", "staying": 0.8125},
+        "persona": {"event_id": "01997a3e-0000-7000-8000-000000000005", "as_of": "2026-02-01T00:00:00Z",
+                    "persona": "recent, frequent, high spend", "place": 1, "of": 4, "freeze": 2},
+        "related": {"event_id": "01997a3e-0000-7000-8000-000000000006", "as_of": "2026-03-01T00:00:00Z",
+                    "items": [{"item": "fibre-500", "score": 1.75, "because": ["mobile-l"]}]},
+    },
 }  # fmt: skip
-
-
-class Part(BaseModel):
-    """A part of an answer, filled from an object's attributes."""
-
-    model_config = ConfigDict(from_attributes=True)
 
 
 class IdentifierPart(Part):
@@ -197,33 +202,6 @@ class OpportunityPart(Part):
     currency: str
     due_at: datetime | None
     overdue: bool
-
-
-class ReasonPart(Part):
-    """One feature's part in a score: its value in words, its push on the log odds."""
-
-    feature: str
-    says: str
-    contribution: float
-
-
-class ChurnPart(Part):
-    """The last churn score, 1 being the likeliest to leave of all scored in one run."""
-
-    event_id: str
-    as_of: datetime
-    horizon_days: int
-    probability: float
-    rank: int
-    of: int
-    artifact: str
-    reasons: list[ReasonPart]
-
-
-class PredictionsPart(Part):
-    """What was foretold; null where nothing was."""
-
-    churn: ChurnPart | None
 
 
 class CustomerAnswer(Part):

@@ -1,8 +1,9 @@
 """Target lists: which there are, who is on one, and who is not, with the rule that said no."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
+from itertools import chain
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -15,10 +16,10 @@ from infra.personal.opening import sees_personal
 from infra.target_list import files as list_files
 from infra.target_list import pull as list_pull
 from infra.target_list.approving import Approval, approval
-from infra.target_list.pull import Listed, Pull, Pulled
+from infra.target_list.pull import Listed, Page, Pull, Pulled
 from infra.workspace import Workspace
 from models.domain.target_list import ListRow
-from services.api import list_questions
+from services.api import list_questions, list_results
 from services.api.list_questions import MOST, Cursor, ListId, read_cursor, write_cursor
 from services.api.problems import described
 
@@ -97,7 +98,9 @@ class MembersPage(BaseModel):
 
     list_id: str
     items: list[dict[str, object]] = Field(description="The columns of the CSV form, named alike.")
-    left_out_at_pull: int = Field(description="Members who may not be contacted any more.")
+    left_out_at_pull: int = Field(
+        description="Members passed over for this page: they may not be contacted any more."
+    )
     next: str | None
 
 
@@ -135,36 +138,40 @@ def router(workspace: Workspace) -> APIRouter:
         limit: Annotated[int | None, Query(ge=1, le=MOST, description="By default 500 for json.")] = None,
         if_none_match: Annotated[str | None, Header()] = None,
     ) -> Response:
-        """Pull the members, less those who may not be contacted any more (`X-Left-Out-At-Pull`).
+        """Pull the members, less those who may not be contacted any more.
 
-        With a `limit` or a `cursor` every format comes by the page; `X-Next-Cursor` leads on. An answer's
-        `ETag` stands for its bytes: sent back as `If-None-Match`, it saves pulling the same again.
+        With a `limit` or a `cursor` every format comes by the page; `X-Next-Cursor` leads on. Without, it comes
+        whole, and a long list is decided while it is handed out. `X-Members` says how many are on the list;
+        `X-Left-Out-At-Pull` how many members were passed over, unless the list is too long to know it before its
+        first byte: then they are `X-Members` less the rows that came. An answer's `ETag` stands for its bytes, a
+        long list's for all that is recorded and the quarter of an hour: sent back as `If-None-Match`, it saves
+        pulling the same again.
         """
         after = read_cursor(cursor)
         listed = list_pull.find(workspace, list_id)
         pull = Pull(workspace, listed, addresses=addresses)
         size = limit or (500 if format == "json" or cursor is not None else None)
-        tag = f'"{pull.tag(format, addresses and sees_personal(), after, size)}"'
+        said = (format, addresses and sees_personal(), after, size)
+        rest: Iterator[Page] = iter(()) if size else pull.pages(after)
+        first = pull.page(after, size) if size else next(rest)
+        following = write_cursor(first.next) if size and first.next is not None else None
+        decided = size is not None or first.next is None
+        tag = f'"{pull.tag(first, *said) if decided else pull.tag_ahead(*said)}"'
         headers = {
             "ETag": tag,
-            "X-Left-Out-At-Pull": str(pull.left_out),
+            "X-Members": str(listed.published.members),
             "Cache-Control": "private, no-cache",
         }
+        if decided:
+            headers["X-Left-Out-At-Pull"] = str(first.left_out)
         if if_none_match is not None and _matches(if_none_match, tag):
             return Response(status_code=304, headers=headers)
         log.info("list pulled", list=list_id, format=format, addresses=addresses)
-        pages: Iterable[list[Pulled]]
-        if size is None:
-            pages = ([one for _, one in page] for page in pull.pages(after))
-        else:
-            found = pull.page(after, size + 1)
-            following = write_cursor(found[size - 1][0]) if len(found) > size else None
-            if following:
-                headers["X-Next-Cursor"] = following
-            members = [one for _, one in found[:size]]
-            if format == "json":
-                return _json(pull, members, addresses, following, headers)
-            pages = [members]
+        if following:
+            headers["X-Next-Cursor"] = following
+        if format == "json":
+            return _json(pull, first, addresses, following, headers)
+        pages = ([one for _, one in page.items] for page in chain((first,), rest) if page.items)
         return _file(pull, format, pages, addresses, headers)
 
     @routes.get("/v1/lists/{list_id}/left-out", responses=described(404))
@@ -181,6 +188,7 @@ def router(workspace: Workspace) -> APIRouter:
         return LeftOutPage(list_id=list_id, items=[_row(row) for _, row in found[:limit]], next=following)
 
     routes.include_router(list_questions.router(workspace))
+    routes.include_router(list_results.router(workspace))
     return routes
 
 
@@ -200,11 +208,11 @@ def _row(row: ListRow) -> RowAnswer:
 
 
 def _json(
-    pull: Pull, members: list[Pulled], addresses: bool, following: str | None, headers: dict[str, str]
+    pull: Pull, page: Page, addresses: bool, following: str | None, headers: dict[str, str]
 ) -> Response:
     body = {
-        "list_id": pull.listed.list_id, "left_out_at_pull": pull.left_out, "next": following,
-        "items": [list_files.record(one, addresses=addresses) for one in members],
+        "list_id": pull.listed.list_id, "left_out_at_pull": page.left_out, "next": following,
+        "items": [list_files.record(one, addresses=addresses) for _, one in page.items],
     }  # fmt: skip
     return Response(msgspec.json.encode(body), 200, headers, "application/json")
 

@@ -6,6 +6,7 @@ from services.cli import (
     connecting,
     consenting,
     contract,
+    customers_foretold,
     demoing,
     foretelling,
     held,
@@ -13,6 +14,7 @@ from services.cli import (
     operating,
     rebuilding,
     sandboxing,
+    scheduling,
     searching,
     serving,
     simulating,
@@ -42,8 +44,12 @@ def register(app: typer.Typer) -> None:
     app.command(rich_help_panel="Foretell")(foretelling.train)
     app.command(rich_help_panel="Foretell")(foretelling.score)
     app.add_typer(foretelling.app, name="models", rich_help_panel="Foretell")
+    app.command(rich_help_panel="Foretell")(customers_foretold.value)
+    app.command(rich_help_panel="Foretell")(customers_foretold.personas)
+    app.command(rich_help_panel="Foretell")(customers_foretold.related)
     app.command(rich_help_panel="Foretell")(uplifting.uplift)
     app.add_typer(listing.app, name="list", rich_help_panel="Foretell")
+    app.add_typer(scheduling.app, name="schedule", rich_help_panel="Look after")
     app.command(rich_help_panel="Look after")(rebuilding.rebuild)
     app.command(rich_help_panel="Look after")(rebuilding.verify)
     app.command(rich_help_panel="Look after")(searching.search)

@@ -12,7 +12,7 @@ from events.target_list import TargetListPublished
 from infra.workspace import Workspace
 from models.domain.target_list import ListRow
 from models.errors import Refused
-from services.cli import list_questions
+from services.cli import list_questions, list_results
 from services.cli.list_questions import ListId
 from services.cli.running import console, fail, workspace
 from services.cli.working import AsOf, Issuer, moment
@@ -224,3 +224,5 @@ def _rows(rows: Iterable[ListRow]) -> None:
 
 app.command("why-not")(list_questions.why_not)
 app.command()(list_questions.diff)
+app.command()(list_results.report)
+app.command()(list_results.refresh)

@@ -17,9 +17,10 @@ from infra.process.supervisor import Supervisor
 from infra.settings import Settings
 from infra.telemetry import serve_metrics
 from infra.topics_admin import REPLICAS, create_topics, odd_topics, planned
-from services.cli import running
+from models.domain.rules import load_rules
+from services.cli import running, scheduled
 from services.cli.running import console, fail
-from services.cli.stack import EVERY, environment
+from services.cli.stack import EVERY, SCHEDULER, environment
 
 ROLES = {one.name: one for one in EVERY}
 
@@ -61,6 +62,11 @@ def worker(
     if role not in ROLES:
         fail(f"there is no process {role!r}: it is one of {', '.join(ROLES)}")
     settings = running.settings()
+    if role == SCHEDULER.name:
+        try:
+            scheduled.check(settings, load_rules(settings.workspace))
+        except ValueError as error:
+            fail(str(error))
     port = settings.metrics_port
     supervisor = Supervisor([ROLES[role]], settings.var / "run", environment(settings), logs=False)
     serve_metrics(port + 1 if port else 0, host=settings.host)

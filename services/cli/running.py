@@ -35,6 +35,7 @@ class Running(Struct, frozen=True, kw_only=True):
     topic_prefix: str
     workspace: str
     metrics: dict[str, int]
+    lists: str = ""
 
 
 def announce(stack: Stack) -> Path:
@@ -47,6 +48,7 @@ def announce(stack: Stack) -> Path:
         kafka_bootstrap=settings.kafka_bootstrap, gateway_port=settings.gateway_port,
         api_port=settings.api_port, topic_prefix=settings.topic_prefix,
         workspace=str(settings.workspace.resolve()) if settings.workspace else "", metrics=stack.metrics,
+        lists=str(settings.lists.resolve()) if settings.lists else "",
     )  # fmt: skip
     path.touch()
     path.chmod(0o600)  # the addresses may hold passwords
@@ -92,6 +94,7 @@ def found() -> Settings | None:
                 "kafka_bootstrap": told.kafka_bootstrap, "gateway_port": told.gateway_port,
                 "api_port": told.api_port, "topic_prefix": told.topic_prefix,
                 "workspace": Path(told.workspace) if told.workspace else given.workspace,
+                "lists": Path(told.lists) if told.lists else given.lists,
             })  # fmt: skip
     return given if given.database_url else None
 

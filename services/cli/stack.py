@@ -22,6 +22,7 @@ from infra.telemetry import serve_metrics
 from infra.topics_admin import create_topics
 from models.domain.rules import load_rules
 from models.errors import Unavailable
+from services.cli import scheduled
 
 GATEWAY = Spec("gateway", "services.gateway")
 API = Spec("api", "services.api")
@@ -33,7 +34,8 @@ RELAY = Spec("relay", "services.workers.relay")
 INTAKE = Spec("intake", "services.workers", ("intake",))
 STATE = Spec("state", "services.workers.customer_state")
 WEBHOOKS = Spec("webhooks", "services.workers.webhooks")
-EVERY = (GATEWAY, API, RELAY, *WORKERS, INTAKE, STATE, WEBHOOKS)
+SCHEDULER = Spec("scheduler", "services.workers.scheduler")
+EVERY = (GATEWAY, API, RELAY, *WORKERS, INTAKE, STATE, WEBHOOKS, SCHEDULER)
 """All that `touchstone worker` runs, and `touchstone up` but for those that need Kafka where there is none."""
 READY_SECONDS = 60.0
 FIGURES_PORT = 8472
@@ -67,7 +69,8 @@ class Stack:
 
 def start(settings: Settings, *, no_kafka: bool, say: Say) -> Stack:
     """Start what is not given, migrate, create the topics, run the processes, wait until they answer."""
-    load_rules(settings.workspace)  # a mistake in them is told now, not by a process that ends
+    # A mistake in the rules is told now, not by a process that ends.
+    scheduled.check(settings, load_rules(settings.workspace))
     var = settings.var.resolve()
     var.mkdir(parents=True, exist_ok=True)
     postgres = kafka = None

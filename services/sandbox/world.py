@@ -13,6 +13,7 @@ from events.lifecycle import StageChanged
 from events.offer import OfferDefined, PresentationMade
 from events.opportunity import OpportunityCaptured, OpportunityStaged
 from events.prediction import ChurnScored
+from events.schedule import RunEnded
 from events.target_list import TargetListMemberAdded, TargetListPublished
 
 SOURCE = "sandbox"
@@ -190,24 +191,28 @@ class _World:
         return [late, paid, paid, Repeated(events=5)]
 
     def a_campaign(self) -> list[Step]:
-        """A list, a member, an attempt, an answer; what a model foretells."""
+        """What a model foretells, on schedule; a list, a member, an attempt, an answer."""
         one, until = self._named("list"), self._now + timedelta(days=7)
         return [
             Decided(who="ann", event=ChurnScored(
                 run=self._named("run"), artifact="sandbox", as_of=self._now, horizon_days=90, probability=0.4,
                 rank=1, of=2,
             )),
+            Decided(who="", event=RunEnded(
+                job="scores", words=("score",), due_at=self._now, started_at=self._now, outcome="done", exit_status=0,
+            )),
             Decided(who="ann", event=StageChanged(
                 before="developing", after="at_risk", since=self._now, rule="scored",
             )),
             Decided(who="", event=TargetListPublished(
-                list_id=one, purpose="retention", as_of=self._now, position=0, definition={"offer": "loyalty"},
-                artifact="sandbox", holdout_seed="sandbox", candidates=1, members=1, holdout=0, suppressed=0,
-                beyond=0, sha256="sandbox",
+                list_id=one, purpose="retention", series="retention", as_of=self._now, position=0,
+                definition={"offer": "loyalty"}, artifact="sandbox", holdout_seed="sandbox", candidates=1, members=1,
+                holdout=0, suppressed=0, beyond=0, sha256="sandbox",
             )),
             Decided(who="ann", event=TargetListMemberAdded(
-                list_id=one, purpose="retention", rank=1, probability=0.4, value=Decimal(30), currency="EUR",
-                offer=self._named("loyalty"), channel="email", window_from=self._now, window_until=until,
+                list_id=one, series="retention", purpose="retention", rank=1, probability=0.4, value=Decimal(30),
+                currency="EUR", offer=self._named("loyalty"), channel="email", window_from=self._now,
+                window_until=until,
             )),
             Decided(who="ann", event=EnrolmentStarted(
                 enrolment_id=self._named("enrolment"), campaign=self._named("spring"), list_id=one,

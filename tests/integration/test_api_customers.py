@@ -57,7 +57,8 @@ def test_what_is_not_known_is_no_data_and_never_nought(workspace, api):
     one = send(workspace, item("1", account(), channel="web"))[0].customer
     fold(workspace)
     found = read(api, f"/v1/customers/{one}")
-    assert (found["value"], found["holdings"], found["predictions"]) == (None, [], {"churn": None})
+    assert (found["value"], found["holdings"]) == (None, [])
+    assert found["predictions"] == {"churn": None, "value": None, "persona": None, "related": None}
     assert found["consent"] == {"recorded": [], "note": "no consent recorded: that is not consent"}
     assert found["contacts"] == {
         "today": 0,

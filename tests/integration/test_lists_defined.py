@@ -17,13 +17,13 @@ from models.tables.journal import journal
 from tests.support.calling import caller, read
 from tests.support.folding import fold
 from tests.support.listing import AS_OF, RULES, all_rows, commands, prepared, score, with_rules
-from tests.support.sending import account, phone, purchase, send
+from tests.support.sending import account, item, phone, purchase, send
 from tests.support.workspaces import ruled
 
 FILE = """
 purpose = "retention"
 title = "Those who matter"
-schedule = "every Monday"
+schedule = "0 6 * * 1"
 approval = true
 
 [population]
@@ -150,7 +150,7 @@ def test_a_list_is_built_as_its_file_says_and_names_the_files_hash(workspace, fi
     said = built.published.definition
     assert said["file"] == sha256(FILE.encode()).hexdigest()
     assert (said["title"], said["schedule"], said["approval"], said["asked_by"]) == (
-        "Those who matter", "every Monday", "required", "ann",
+        "Those who matter", "0 6 * * 1", "required", "ann",
     )  # fmt: skip
     assert (said["offer"], said["offer_cost"], said["channels"], said["holdout"]) == (
         "a_month_free", "3", "email", "0.0",
@@ -186,6 +186,12 @@ def test_a_population_may_ask_for_money_at_stake(workspace, file):
         ('issuer = "shop"', 'stages = ["lost"]', "population.stages: lost is none that retention is about"),
         ("least_value = 50", "least_value = -50", "population.least_value: an amount of money"),
         ('title = "Those who matter"', "", "missing required field `title`"),
+        (
+            'schedule = "0 6 * * 1"', 'schedule = "every Monday"',
+            "schedule: when: 'every Monday' is no time of a schedule",
+        ),
+        ("approval = true", "priority = -1", "Expected `int` >= 0 - at `$.priority`"),
+        ("approval = true", 'effect = "guessed"', "Invalid enum value 'guessed' - at `$.effect`"),
         ("[terms]", "[terms", "Expected ']'"),
     ],
 )  # fmt: skip
@@ -212,9 +218,20 @@ def test_the_ready_definitions_can_be_built_and_derived(workspace, touchstone):
                  at=AS_OF - timedelta(days=days))
         for kind, (sort, when) in enumerate(bought.items(), start=26) for n in range(6) for days in when
     ))  # fmt: skip
-    score(workspace, dict.fromkeys((answer.customer for answer in answers), 0.55))
+    scored = list(dict.fromkeys(answer.customer for answer in answers))
+    score(workspace, dict.fromkeys(scored, 0.55))
+    complainants = dict.fromkeys(scored[:2], 0.9)
+    for days in (2, 1):
+        score(workspace, complainants, as_of=AS_OF - timedelta(days=days), run="earlier")
+    for n, _ in enumerate(complainants):
+        case = {"case_id": f"{n}", "kind": "complaint", "reason": "billing"}
+        when = AS_OF - timedelta(days=9)
+        send(
+            workspace,
+            item(f"case-{n}", account(f"new{n}"), type="case.imported", origin="import", at=when, **case),
+        )
     fold(workspace)
-    assert ready() == ["care", "proactive_retention", "win_back"]
+    assert ready() == ["care", "complaint_back_end", "proactive_retention", "win_back"]
     for name in ready():
         terms = msgspec.structs.replace(load(workspace, name), asked_by="ann")
         built = build_on(workspace, terms, AS_OF)
@@ -223,7 +240,10 @@ def test_the_ready_definitions_can_be_built_and_derived(workspace, touchstone):
         assert derive(workspace, built.list_id).same, name
     assert "proactive_retention" in touchstone("ready").output
     missing = touchstone("build", "--definition", "nothing")
-    assert "the ready ones are care, proactive_retention, win_back" in missing.output.replace("\n", " ")
+    assert (
+        "the ready ones are care, complaint_back_end, proactive_retention, win_back"
+        in missing.output.replace("\n", " ")
+    )
     neither = touchstone("build")
     assert (neither.exit_code, "either --purpose, or --definition" in neither.output) == (1, True)
 

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from infra.consent.do_not_call import take_register
-from infra.target_list.building import build, frozen
+from infra.target_list.building import build
+from infra.target_list.rows import frozen
 from services import prediction
 from tests.support.folding import fold
 from tests.support.sending import account, item, phone, purchase, send

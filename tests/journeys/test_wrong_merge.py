@@ -6,7 +6,8 @@ import pytest
 
 from events.prediction import ChurnScored
 from infra.messages import from_row
-from infra.target_list.building import build, frozen
+from infra.target_list.building import build
+from infra.target_list.rows import frozen
 from models.ports import By, Write
 from models.tables.journal import WRITTEN, journal
 from tests.support.calling import caller, read

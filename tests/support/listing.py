@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from events.prediction import ChurnScored, ScoreReason
-from infra.target_list.building import frozen
+from infra.target_list.rows import frozen
 from infra.workspace import Workspace
 from models.domain.target_list import EVERYONE, ListRow
 from models.ports import By, Write

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from events.prediction import ChurnScored
-from infra.target_list.building import build, frozen
+from infra.target_list.building import build
+from infra.target_list.rows import frozen
 from infra.views import Views
 from infra.workspace import Workspace
 from models.domain.target_list import Part

@@ -16,7 +16,14 @@ from events.identity import (
     PersonVerified,
 )
 from events.opportunity import OpportunityCaptured, OpportunityImported, OpportunityStaged, OpportunityWon
-from events.prediction import ChurnScored, ScoreReason
+from events.prediction import (
+    ChurnScored,
+    PersonaAssigned,
+    ProductsRelated,
+    RelatedProduct,
+    ScoreReason,
+    ValueForetold,
+)
 from events.touch import TouchRecorded
 from models.domain.permission import Permitted, permission
 from models.domain.rules import REACH
@@ -208,6 +215,31 @@ def test_the_newest_score_is_shown_with_its_reasons():
     ]
     row = seen((at(9), scored[0]), (at(10), scored[1]))
     assert (row.churn.probability, row.churn.reasons) == (0.7, why)
+
+
+def test_the_last_value_persona_and_products_are_shown_with_their_events():
+    run = {"run": "r", "as_of": at(9)}
+    items = (RelatedProduct(item="pot", score=1.5, because=("tea",)),)
+    row = seen(
+        (
+            at(9),
+            ValueForetold(model="contract", horizon_days=365, amount=Decimal(90), monthly=Decimal(9), **run),
+        ),
+        (at(9), PersonaAssigned(persona="recent, rare, low spend", place=4, of=4, freeze=1, **run)),
+        (at(9), ProductsRelated(items=(), **run)),
+        (at(10), ValueForetold(model="bg_nbd", horizon_days=90, amount=Decimal(40), purchases=2.5, **run)),
+        (at(10), PersonaAssigned(persona="recent, frequent, high spend", place=1, of=4, freeze=2, **run)),
+        (at(10), ProductsRelated(items=items, **run)),
+    )
+    value, persona, related = row.value_foretold, row.persona, row.related
+    assert (value.amount, value.horizon_days, value.model, value.purchases) == (40, 90, "bg_nbd", 2.5)
+    assert (value.monthly, value.staying, value.as_of) == (None, None, at(9))
+    assert (persona.persona, persona.place, persona.freeze) == ("recent, frequent, high spend", 1, 2)
+    assert related.items == items
+    assert [one.event_id for one in (value, persona, related)] == [
+        f"prediction.{name} 2026-03-02T10:00" for name in ("value_foretold", "persona_assigned", "products_related")
+    ]  # fmt: skip
+    assert (row.first_at, row.last_at) == (None, None)
 
 
 def test_first_and_last_seen_are_about_the_customer_not_about_records():

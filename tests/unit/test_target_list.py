@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from models.domain.calling_window import Place, times_for
 from models.domain.permission import Permitted, Reachable, Way, permission
-from models.domain.rules import REACH, ListRules, load_rules
+from models.domain.rules import REACH, ListRules, Tier, load_rules
 from models.domain.target_list import Brief, Candidate, ListRow, build, canonical, digest, drawn, still_open
 from models.domain.worth import expected, money_at_stake
 from models.projections.customer_360 import ConsentState
@@ -33,8 +33,19 @@ def ways(*kinds, of=""):
     return tuple(Way(kinds=(kind,), side=of) for kind in kinds)
 
 
-def candidate(customer="a", *, probability=0.5, value="100", kinds=("email",), order=0, **reachable):
+def candidate(
+    customer="a",
+    *,
+    probability=0.5,
+    value="100",
+    kinds=("email",),
+    order=0,
+    effects=None,
+    claimed_by="",
+    **reachable,
+):
     return Candidate(
+        effects=effects or {}, claimed_by=claimed_by,
         customer=customer, stage="retained", probability=probability, order=order,
         value=None if value is None else Decimal(value),
         reachable=Reachable(ways=ways(*kinds), **reachable), place=Place(("UTC",), "US"), because=("silence",),
@@ -42,8 +53,10 @@ def candidate(customer="a", *, probability=0.5, value="100", kinds=("email",), o
     )  # fmt: skip
 
 
-def listed(*candidates, rules=OPEN, purpose="retention", seed="s", reach=REACH):
-    brief = Brief(purpose=purpose, as_of=AS_OF, rules=rules, reach=reach, currency="USD", seed=seed)
+def listed(*candidates, rules=OPEN, purpose="retention", seed="s", reach=REACH, measured=False):
+    brief = Brief(
+        purpose=purpose, as_of=AS_OF, rules=rules, reach=reach, currency="USD", seed=seed, measured=measured
+    )
     return build(brief, candidates)
 
 
@@ -251,6 +264,49 @@ def test_each_candidate_left_out_has_the_rule_that_said_no():
     }
 
 
+def test_whom_another_list_has_already_is_left_to_it():
+    rows = listed(candidate("a", claimed_by="list-9"), candidate("b"))
+    assert outcome(rows) == {"a": ("suppressed", "other_list"), "b": ("member", "")}
+    silenced = listed(candidate("a", claimed_by="list-9", consents=(said(),)))
+    assert outcome(silenced) == {"a": ("suppressed", "consent_withdrawn")}
+
+
+TIERS = (
+    Tier(least_value=Decimal(50), offer="month_free", offer_cost=Decimal(5), acceptance=0.3),
+    Tier(least_value=Decimal(500), offer="own_adviser", offer_cost=Decimal(40), acceptance=0.5),
+)
+
+
+def test_who_is_worth_more_is_made_the_offer_of_the_highest_tier_they_reach():
+    rules = changed(tiers=TIERS[::-1])
+    rows = listed(*(candidate(str(value), value=str(value)) for value in (49, 50, 499, 500)), rules=rules)
+    assert {row.customer: row.offer for row in rows} == {
+        "49": "gesture", "50": "month_free", "499": "month_free", "500": "own_adviser",
+    }  # fmt: skip
+    dear = next(row for row in rows if row.customer == "500")
+    own = changed(offer="own_adviser", offer_cost=Decimal(40), acceptance=0.5)
+    assert dear.profit == expected("retention", 0.5, Decimal(500), own, Decimal(1))[0]
+
+
+def test_a_measured_effect_decides_instead_of_the_likeliest_to_leave():
+    """Half of either would leave; the offer keeps one of ten of b, and drives a away."""
+    rows = listed(
+        candidate("a", probability=0.9, effects={"gesture": -0.05}),
+        candidate("b", probability=0.5, effects={"gesture": 0.1}),
+        candidate("c", effects={"another": 0.4}), measured=True,
+    )  # fmt: skip
+    assert outcome(rows) == {
+        "a": ("beyond", "does_not_pay"), "b": ("member", ""), "c": ("suppressed", "no_effect"),
+    }  # fmt: skip
+    b = next(row for row in rows if row.customer == "b")
+    assert (b.effect, b.profit) == (0.1, Decimal("0.1") * 100 - (Decimal("0.1") + Decimal("0.5")) * 2 - 1)
+
+
+def test_nobody_is_kept_twice_by_a_measured_effect():
+    (row,) = listed(candidate("a", probability=0.02, value="1000", effects={"gesture": 0.3}), measured=True)
+    assert row.profit == Decimal("0.02") * 1000 - (Decimal("0.02") + Decimal("0.98")) * 2 - 1
+
+
 def test_beyond_the_capacity_the_less_profitable_are_cut():
     rows = listed(
         candidate("a", value="90"), candidate("b"), candidate("c", value="80"), rules=changed(capacity=2)
@@ -322,6 +378,8 @@ people = st.builds(
         max_size=2,
     ).map(tuple),
     open_complaint=st.booleans(),
+    effects=st.dictionaries(st.sampled_from(["gesture", "month_free"]), st.floats(-1, 1), max_size=2),
+    claimed_by=st.sampled_from(["", "", "list-9"]),
 )  # fmt: skip
 settings = st.builds(
     changed,
@@ -329,6 +387,7 @@ settings = st.builds(
     capacity=st.integers(0, 30),
     budget=st.none() | st.decimals(0, 50, places=2),
     legal_basis=st.sampled_from([{}, {"email": "contract"}, {"email": "contract", "sms": "contract"}]),
+    tiers=st.sampled_from([(), TIERS]),
 )
 
 
@@ -337,9 +396,10 @@ settings = st.builds(
     rules=settings,
     seed=st.text(),
     purpose=st.sampled_from(["retention", "win_back"]),
+    measured=st.booleans(),
 )
-def test_every_candidate_is_in_exactly_one_part(candidates, rules, seed, purpose):
-    rows = listed(*candidates, rules=rules, purpose=purpose, seed=seed)
+def test_every_candidate_is_in_exactly_one_part(candidates, rules, seed, purpose, measured):
+    rows = listed(*candidates, rules=rules, purpose=purpose, seed=seed, measured=measured)
     assert sorted(row.customer for row in rows) == sorted(one.customer for one in candidates)
     chosen = [row for row in rows if row.part in ("member", "holdout")]
     assert len(chosen) <= rules.capacity

@@ -448,6 +448,14 @@ def upgrade() -> None:
         sa.Column("purpose", sa.Text(), nullable=False),
         sa.Column("as_of", sa.DateTime(timezone=True), nullable=False),
         sa.Column("origin", sa.Text(), nullable=False, comment="live, or replay for a past moment"),
+        sa.Column("series", sa.Text(), nullable=False, comment="the lists that replace each other"),
+        sa.Column(
+            "priority",
+            sa.Integer(),
+            nullable=False,
+            comment="of two that want the same customer the higher has them",
+        ),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False, comment="when its rows expire"),
         sa.Column(
             "published", sa.LargeBinary(), nullable=False, comment="the target_list.published event's data"
         ),
@@ -461,6 +469,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("list_id"),
     )
     op.create_index("target_list_built", "target_list", ["built_at"], unique=False)
+    op.create_index("target_list_series", "target_list", ["series", "as_of"], unique=False)
     op.create_table(
         "target_list_row",
         sa.Column("list_id", sa.Text(), nullable=False),
@@ -469,6 +478,20 @@ def upgrade() -> None:
         sa.Column("part", sa.Text(), nullable=False, comment="member, holdout, suppressed, beyond"),
         sa.Column("rule", sa.Text(), nullable=False, comment="what said no; empty for a member"),
         sa.Column("row", sa.LargeBinary(), nullable=False),
+        sa.Column(
+            "left_by",
+            sa.Text(),
+            server_default="",
+            nullable=False,
+            comment="the rule a member left by; empty while on it",
+        ),
+        sa.Column(
+            "turns",
+            sa.Integer(),
+            server_default="0",
+            nullable=False,
+            comment="how often they left or came back",
+        ),
         sa.PrimaryKeyConstraint("list_id", "place"),
     )
     op.create_index("target_list_row_customer", "target_list_row", ["customer"], unique=False)
@@ -558,6 +581,7 @@ def downgrade() -> None:
     op.drop_index("target_list_row_part", table_name="target_list_row")
     op.drop_index("target_list_row_customer", table_name="target_list_row")
     op.drop_table("target_list_row")
+    op.drop_index("target_list_series", table_name="target_list")
     op.drop_index("target_list_built", table_name="target_list")
     op.drop_table("target_list")
     op.drop_table("suppression")

@@ -1,0 +1,1 @@
+"""`python -m bench.lists [MEMBERS]`: pulling a long list over HTTP, in every format."""
