@@ -127,9 +127,8 @@ def _came(
 
 
 def _smallest(published: TargetListPublished, rows: Sequence[ListRow]) -> float | None:
-    leaving = np.array([row.probability for row in rows if row.probability is not None])
-    found = to_be_shown(leaving, published.members, published.holdout)
-    return None if np.isnan(found) else found
+    leaving = [row.probability for row in rows if row.probability is not None]
+    return to_be_shown(leaving, published.members, published.holdout)
 
 
 def _brought(

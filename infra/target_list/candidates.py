@@ -81,7 +81,7 @@ def gather(
         else:
             source = Then(connection, terms.lifecycle, terms.zone, position)
         seen, highest = _seen(connection, source, terms, moment, forgotten(connection, moment, position))
-        chosen = artifact or _latest(seen)
+        chosen = artifact or terms.artifact or _latest(seen)
         known = Known(connection=connection, moment=moment, position=position)
         _use_scores_of(known, chosen, seen)
         _use(known, terms, seen)
@@ -89,7 +89,7 @@ def gather(
         about = ", ".join(sorted(terms.stages))
         raise Refused("list.nobody", f"nobody of the population was {about} by then: there is nobody to list")
     if not any(one.churn for one in seen):
-        by = artifact or "any model"
+        by = chosen or "any model"
         raise Refused("list.no_scores", f"by then {by} had scored nobody here: run `touchstone score` first")
     decided = msgspec.structs.replace(terms, currency=terms.currency or _usual_currency(seen))
     candidates = [_candidate(one, decided, moment) for one in seen]
@@ -156,7 +156,7 @@ def _use(known: Known, terms: Terms, seen: Iterable[_Seen]) -> None:
     effects = (
         foretold.effects(known, ids, terms.purpose, terms.treatments) if terms.effect == "measured" else {}
     )
-    values = foretold.values(known, ids) if terms.value == "foretold" else {}
+    values = foretold.values(known, ids, terms.purpose) if terms.value == "foretold" else {}
     everybody = [*ids, *(other for one in seen for other in one.also)]
     taken = claims(known.connection, everybody, known.moment, terms.series, terms.priority)
     for one in seen:

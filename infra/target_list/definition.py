@@ -39,7 +39,8 @@ class Definition(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a file says. `terms` are settings of `ListRules`; those it does not name are the workspace's own.
 
     `schedule` is when the list is built, as five fields of cron on the workspace's clock, for files in the folder that
-    the scheduler watches. With `approval` a second person must approve each list before it can be pulled. `effect`,
+    the scheduler watches. `model` is the artifact whose scores count, as `touchstone models list` names it; without it,
+    the one that scored last. With `approval` a second person must approve each list before it can be pulled. `effect`,
     `value` and `priority` are as in `Terms`.
     """
 
@@ -50,6 +51,7 @@ class Definition(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     schedule: Annotated[str, Meta(max_length=200)] = ""
     approval: bool = False
     priority: Annotated[int, Meta(ge=0, le=1_000)] = 0
+    model: Annotated[str, Meta(max_length=200)] = ""
     effect: EffectFrom = "assumed"
     value: ValueFrom = "carried_on"
 
@@ -81,7 +83,7 @@ def load(workspace: Workspace, named: str) -> Terms:
     terms = msgspec.structs.replace(
         base, stages=stages, least_value=said.population.least_value, title=said.title, schedule=said.schedule,
         complaint_settled_days=said.population.complaint_settled_days, approval=said.approval, priority=said.priority,
-        effect=said.effect, value=said.value, file=sha256(raw).hexdigest(),
+        artifact=said.model, effect=said.effect, value=said.value, file=sha256(raw).hexdigest(),
     )  # fmt: skip
     if terms.least_value is not None and not terms.least_value >= 0:
         raise _wrong(

@@ -16,6 +16,7 @@ from events.prediction import ChurnScored, UpliftScored, ValueForetold
 from infra.database import among
 from infra.journal.stored import read
 from infra.standing import CHUNK
+from models.domain.worth import MONTH_DAYS
 from models.projections.customer_360 import Foretold
 from models.tables.journal import journal
 
@@ -63,9 +64,15 @@ def effects(
     return dict(found)
 
 
-def values(known: Known, customers: Collection[str]) -> dict[str, dict[str, Decimal]]:
-    """Customer → currency → the last amount foretold."""
+def values(known: Known, customers: Collection[str], purpose: str) -> dict[str, dict[str, Decimal]]:
+    """Customer → currency → the last amount foretold.
+
+    Nothing is to come of a contract that has ended; to win its holder back is worth what it used to bring.
+    """
     found: dict[str, dict[str, Decimal]] = {}
     for e in known.told(customers, ValueForetold):
-        found.setdefault(e.customer, {})[e.event.currency] = e.event.amount
+        amount, monthly = e.event.amount, e.event.monthly
+        if purpose == "win_back" and monthly is not None and not amount:
+            amount = monthly * e.event.horizon_days / MONTH_DAYS
+        found.setdefault(e.customer, {})[e.event.currency] = amount
     return found

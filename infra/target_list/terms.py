@@ -35,7 +35,8 @@ class Terms(Struct, frozen=True, kw_only=True):
     An empty currency is the one in which most of the candidates bought. `issuer`: only customers with an identifier
     of this issuer; empty for all. `least_value`: only those with as much money at stake. `complaint_settled_days`: only
     those whose last complaint was settled so few days ago. Of two lists that want the same customer the one of the
-    higher `priority` has them, of equals the one that was built first. `region` and `zone` are where
+    higher `priority` has them, of equals the one that was built first. `artifact` is the model whose scores count;
+    empty: the one that scored last. `region` and `zone` are where
     customers are of whom nothing else is known. `file` is the SHA-256 of the definition file the terms came from, if
     they came from one. With `approval` another person than `asked_by` must approve the list before it can be pulled.
     """
@@ -55,6 +56,7 @@ class Terms(Struct, frozen=True, kw_only=True):
     effect: EffectFrom = "assumed"
     value: ValueFrom = "carried_on"
     priority: int = 0
+    artifact: str = ""
     title: str = ""
     schedule: str = ""
     file: str = ""
@@ -105,7 +107,8 @@ def written(terms: Terms) -> dict[str, str]:
     costs = {channel: rules.cost_of(channel) for channel in rules.channels}
     reach = {channel: "|".join(terms.reach.get(channel, ())) for channel in rules.channels}
     named = {
-        "title": terms.title, "schedule": terms.schedule, "file": terms.file, "asked_by": terms.asked_by,
+        "model": terms.artifact, "title": terms.title, "schedule": terms.schedule, "file": terms.file,
+        "asked_by": terms.asked_by,
         "approval": "required" if terms.approval else "", "least_value": _text(terms.least_value),
         "complaint_settled_days": str(terms.complaint_settled_days or ""),
         "priority": str(terms.priority or ""), "tiers": _tiers(rules),
@@ -173,7 +176,8 @@ def read_back(definition: Mapping[str, str], purpose: str) -> Terms:
                 "currency": definition["currency"], "title": said("title", ""), "file": said("file", ""),
                 "least_value": Decimal(definition["least_value"]) if "least_value" in definition else None,
                 "complaint_settled_days": int(said("complaint_settled_days", "0")) or None,
-                "effect": definition["effect"], "value": definition["value"], "priority": int(said("priority", "0")),
+                "effect": definition["effect"], "value": definition["value"], "artifact": said("model", ""),
+                "priority": int(said("priority", "0")),
                 "schedule": said("schedule", ""), "asked_by": said("asked_by", ""),
                 "approval": "approval" in definition,
                 "issuer": definition["population"].partition("issuer=")[2],

@@ -1,5 +1,6 @@
 """What a draw brought: all who were drawn against all who were held out, contacted or not."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,9 +41,12 @@ def brought(
     )  # fmt: skip
 
 
-def to_be_shown(probability: np.ndarray, drawn: int, held_out: int) -> float:
-    """The least true effect that a draw of this size will show, where customers stay with these probabilities."""
-    if drawn < 1 or held_out < 1 or not len(probability):
-        return float("nan")
-    share = float(probability.mean())
+def to_be_shown(probability: Sequence[float], drawn: int, held_out: int) -> float | None:
+    """The least true effect that a draw of this size will show, where customers leave (or come back) so likely.
+
+    None where nobody is drawn for either arm.
+    """
+    if drawn < 1 or held_out < 1 or not probability:
+        return None
+    share = float(np.mean(probability))
     return smallest_effect(planned_error(float(np.sqrt(share * (1 - share))), drawn, held_out))

@@ -98,6 +98,7 @@ def estimate(
     """What a list would be, say with another cost, cap or hold-out, now or as of a past day; nothing is published."""
     from infra.target_list.definition import changed, typed
     from infra.target_list.estimating import estimate as estimate_list
+    from ml.uplift.measuring import to_be_shown
 
     held = workspace()
     try:
@@ -119,6 +120,12 @@ def estimate(
         f"the last row stops paying after {found.pays:,} customers, whatever budget and capacity say",
         soft_wrap=True,
     )
+    said = found.would_be
+    smallest = to_be_shown([row.probability or 0 for row in found.sample], said.members, said.holdout)
+    if smallest is not None:
+        console.print(
+            f"a hold-out of {said.holdout:,} can show an effect of {100 * smallest:.1f} points or more"
+        )
     _rows(found.sample)
 
 

@@ -3,21 +3,24 @@
 import time
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from infra.target_list.building import build
+from infra.target_list.building import build, terms_for
+from infra.target_list.estimating import estimate
 from infra.workspace import Workspace, open_workspace
 from ml.reports import metrics_table
-from ml.uplift.judging import judge
 from ml.uplift.rows import sentences
-from ml.uplift.trial import UpliftRefused
-from ml.uplift.trials import trials
 from services import prediction
 from services.cli.stack import Stack
 from services.demo.following import follow
+from services.foretelling.personas import personas
+from services.foretelling.related import related
+from services.foretelling.uplift import Judged, uplift
+from services.foretelling.value import value
 from services.prediction import Bars
 from services.simulator.simulating import GatewayAddress, simulate
 from services.simulator.spec import Spec, months_before
@@ -66,6 +69,10 @@ def run(stack: Stack, console: Console, bars: Bars) -> World:
                 f"  {row.rank}. {row.channel}, {row.profit} expected: {'; '.join(row.why)}", markup=False
             )
         began = time.monotonic()
+        _foretold(workspace, console, bars)
+        follow("Projecting what was foretold", stack, workspace, console)
+        took["foretell"] = time.monotonic() - began
+        began = time.monotonic()
         _uplift(workspace, console, bars)
         took["uplift"] = time.monotonic() - began
         return World(
@@ -108,17 +115,32 @@ def _judgement(done: prediction.Training, console: Console) -> None:
     console.print(table)
 
 
+def _foretold(workspace: Workspace, console: Console, bars: Bars) -> None:
+    """What each customer is worth, which persona they are, and what others have that they have not."""
+    worth = value(workspace, progress=bars)
+    console.print(f"value of the next {worth.horizon_days} days: {worth.total:,.0f} {worth.currency}")
+    for row in personas(workspace, progress=bars).rows:
+        console.print(f"  {row.name}: {row.customers:,} customers, {100 * row.share:.0f} %; {row.says}")
+    related(workspace, progress=bars)
+
+
 def _uplift(workspace: Workspace, console: Console, bars: Bars) -> None:
-    kit = prediction.kit_of(workspace)
-    told = prediction.histories(workspace, None, kit, bars)
-    with bars("asking what was known before each draw"):
-        found = trials(told, workspace.clock.now(), kit.questions)
-    for trial in found.values():
-        try:
-            with bars(f"judging {trial.treatment}"):
-                said = sentences(judge(trial, SEED))
-        except UpliftRefused as error:
-            said = [f"{error.cause} {error.fix}"]
-        console.print(f"[b]{trial.treatment}[/b]")
+    """What campaigns brought; and where that was shown, a list that goes by it instead of by an assumption."""
+    for one in uplift(workspace, seed=SEED, record=True, progress=bars):
+        console.print(f"[b]{one.trial.treatment}[/b]")
+        said = sentences(one.judgement) if one.judgement else [str(one.refused)]
         for sentence in said[:4]:
             console.print(f"  · {sentence}", markup=False)
+        if one.learner:
+            _measured(workspace, console, one)
+
+
+def _measured(workspace: Workspace, console: Console, one: Judged) -> None:
+    terms = terms_for(workspace, one.purpose)
+    rules = msgspec.structs.replace(terms.rules, offer=one.treatment)
+    found = estimate(workspace, msgspec.structs.replace(terms, rules=rules, effect="measured"))
+    told = found.would_be
+    console.print(
+        f"  a list by what was measured: {told.members:,} members + {told.holdout:,} hold-out of {told.candidates:,}; "
+        f"expected {found.profit} {found.currency}"
+    )

@@ -295,3 +295,23 @@ def test_a_list_that_needs_no_approval_cannot_be_approved(workspace, touchstone)
     said = touchstone("approve", built.list_id, "--by", "bob")
     assert (said.exit_code, "asks for no approval" in said.output) == (1, True)
     assert "no list has this id" in touchstone("approve", "nothing", "--by", "bob").output
+
+
+# Whose scores
+
+
+def test_a_file_may_name_the_model_whose_scores_count(workspace, file):
+    customers = prepared(workspace)
+    score(workspace, dict.fromkeys(customers, 0.9), artifact="churn-2", as_of=AS_OF - timedelta(hours=1))
+    fold(workspace)
+    plain = FILE.replace("approval = true", "")
+    probabilities = {}
+    for model in ("", "churn-1", "churn-2"):
+        file.write_text(f'model = "{model}"\n{plain}')
+        built = build_on(workspace, load(workspace, str(file)), AS_OF)
+        assert derive(workspace, built.list_id).same
+        probabilities[model] = {row.probability for row in all_rows(workspace, built.list_id)}
+    assert probabilities == {"": {0.6}, "churn-1": {0.6}, "churn-2": {0.9}}
+    file.write_text(f'model = "churn-9"\n{plain}')
+    with pytest.raises(Refused, match="churn-9 had scored nobody"):
+        build_on(workspace, load(workspace, str(file)), AS_OF)

@@ -65,7 +65,7 @@ def test_a_phone_number_is_its_digits_in_csv_and_untouched_elsewhere():
     assert read(as_csv(one, addresses=True))[0]["address"] == "14155552671"
     (line,) = b"".join(ndjson([[one]], addresses=True)).splitlines()
     assert json.loads(line)["address"] == "+14155552671"
-    table = files.read_table(io.BytesIO(parquet([[one]], addresses=True)))
+    table = files.read_table(io.BytesIO(b"".join(parquet([[one]], addresses=True))))
     assert table.column("address").to_pylist() == ["+14155552671"]
 
 
@@ -78,4 +78,4 @@ def test_several_reasons_share_a_cell_and_amounts_keep_their_digits():
 def test_a_list_without_members_is_a_file_with_names_alone():
     assert as_csv() == ",".join(COLUMNS) + "\r\n"
     assert b"".join(ndjson([], addresses=False)) == b""
-    assert files.read_table(io.BytesIO(parquet([], addresses=False))).num_rows == 0
+    assert files.read_table(io.BytesIO(b"".join(parquet([], addresses=False)))).num_rows == 0

@@ -55,5 +55,11 @@ def test_a_marketer_defines_a_list_has_it_approved_pulls_it_and_asks_why(markete
 
     compared = marketer("diff")
     assert "capacity: 60 → 40" in compared
+    measured = marketer("report")
+    assert '"change":"entered"' in measured
+    assert "0 left, 0 back" in measured
+    assert re.search(r"A hold-out of this size can show an effect of \d+\.\d points or more", measured)
+    assert "and not before" in measured
+
     moved = list(csv.DictReader((folder / "moved.csv").open()))
     assert "left" in {one["change"] for one in moved}
