@@ -31,9 +31,9 @@ class Feature:
     `ask` is the answer for one customer: an aggregate over that customer's rows of the table `over` (`ml.cut`), which
     has nothing of the cut or later. `empty` is the answer for who has no row in it: 0 for a count, None where the
     question has no answer (no gap with a single purchase). What is asked for may be counted in parts, of which `per`
-    are one unit (money in ten-thousandths: 10,000). `says` words a value in a reason, with the value and its
-    unit in place of {}; `unknown` words its absence. `skewed` values (counts, money, days) enter linear models as
-    log(1 + value). `sources` are the wire names of the events it is made of.
+    are one unit (money in ten-thousandths: 10,000). `says` words a value in a reason, with the value and its unit in
+    place of {}, `below` one that lies below 0, and `unknown` its absence. `skewed` values (counts, money, days) enter
+    linear models as log(1 + value). `sources` are the wire names of the events it is made of.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Feature:
     ask: pl.Expr
     says: str
     unknown: str = ""
+    below: str = ""
     empty: float | None = None
     per: float = 1.0
     skewed: bool = True
@@ -53,6 +54,8 @@ class Feature:
         """The value in words, the same for equal values: "last purchase 212 days ago"."""
         if value is None or math.isnan(value):
             return self.unknown or self.says.format("nothing")
+        if value < 0 and self.below:
+            return self.below.format(_quantity(-value, self.unit))
         return self.says.format(_quantity(value, self.unit))
 
 

@@ -49,7 +49,8 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "days_to_contract_end", "holding", "time until the next contract ends; below 0 it has", "days", HOLDING,
-        "holdings", pl.col("ends_in_s").filter(_open).min(), "contract ends in {}", "no contract's end known", per=DAY,
+        "holdings", pl.col("ends_in_s").filter(_open).min(), "contract ends in {}", "no contract's end known",
+        below="contract ended {} ago", per=DAY,
     ),
     Feature(
         "plan_changes", "holding", "times a holding was changed", "times", HOLDING, "holdings", pl.col("changes").sum(),

@@ -126,8 +126,15 @@ def _trial(
     customers = [numbers.setdefault(person[one], len(numbers)) for one in rows["customer"].to_list()]
     return Trial(
         treatment=f"{name[1]} ({name[0].replace('_', ' ')})", columns=names,
-        features=np.ascontiguousarray(rows.select(names).fill_null(float("nan")).to_numpy()),
+        features=_matrix(rows, names),
         customers=np.array(customers), treated=~rows["held_out"].to_numpy().astype(bool),
         outcome=rows["stayed"].to_numpy().astype(float), eligible=np.ones(len(rows), dtype=bool),
         assignment=LoggedPropensity(rows["propensity"].to_numpy()),
     )  # fmt: skip
+
+
+def _matrix(rows: pl.DataFrame, names: Sequence[str]) -> np.ndarray:
+    """Rows x features, NaN for what is not known; where nothing tells anybody apart, rows without a column."""
+    if not names:
+        return np.empty((len(rows), 0))
+    return np.ascontiguousarray(rows.select(names).fill_null(float("nan")).to_numpy())

@@ -100,6 +100,8 @@ def test_a_value_is_worded_with_its_unit():
     assert BY_NAME["days_since_purchase"].phrase(212.7) == "last purchase 212 days ago"
     assert BY_NAME["days_since_purchase"].phrase(1.0) == "last purchase 1 day ago"
     assert BY_NAME["days_since_purchase"].phrase(None) == "never bought"
+    assert BY_NAME["days_to_contract_end"].phrase(35.0) == "contract ends in 35 days"
+    assert BY_NAME["days_to_contract_end"].phrase(-35.0) == "contract ended 35 days ago"
     assert BY_NAME["spent_90d"].phrase(12.5) == "12.50 spent in the last 90 days"
     assert BY_NAME["silent_share"].phrase(0.5) == "silent for 50 % of the time as a customer"
 

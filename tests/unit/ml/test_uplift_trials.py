@@ -6,11 +6,14 @@ import msgspec
 import numpy as np
 import pytest
 
+from events.campaign import CampaignAssigned
 from events.codec import decode_inbound
 from events.envelope import Envelope
 from ml.features.catalogue import NAMES
 from ml.histories import Histories
 from ml.uplift.admission import admit
+from ml.uplift.judging import judge
+from ml.uplift.trial import UpliftRefused
 from ml.uplift.trials import trials, waves
 from services.simulator.spec import Spec
 from services.simulator.telling import Told
@@ -93,3 +96,21 @@ def test_a_world_without_draws_has_no_trial():
         account, e = envelope(number, one)
         told.setdefault(account, []).append(e)
     assert trials(Histories.of(told), END) == {}
+
+
+def test_where_nothing_tells_the_drawn_apart_it_is_still_said_that_they_are_too_few():
+    began = BEGIN + timedelta(days=100)
+    told = {
+        f"T{n}": [Envelope(
+            event=CampaignAssigned(
+                campaign="c", purpose="win_back", treatment="gift", held_out=n % 2 == 0, propensity=0.5,
+                until=began + timedelta(days=30),
+            ), event_id=f"a{n}", position=n + 1, occurred_at=began, known_at=began, recorded_at=began, source="s",
+            source_id=f"{n}", origin="import",
+        )]
+        for n in range(30)
+    }  # fmt: skip
+    (trial,) = trials(Histories.of(told), END).values()
+    with pytest.raises(UpliftRefused) as refused:
+        judge(trial, 0)
+    assert refused.value.code == "uplift.too_few"
