@@ -1,6 +1,6 @@
 PYTHON ?= python3.11
 ARGS ?=
-PROCESSES ?= 2
+PROCESSES ?= 3
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 

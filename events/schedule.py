@@ -25,8 +25,7 @@ class JobPlanned(Event):
 
 @event("schedule.run_ended", by="scheduler, touchstone schedule run", category="schedule", key="job")
 class RunEnded(Event):
-    """A scheduled command came to its end: `due_at` is the moment it was run for, `status` what it ended with.
-
+    """A scheduled command came to its end: `due_at` is the moment it was run for, `exit_status` what it ended with:
     0 is done; below 0 it was ended by the signal of that number.
     """
 

@@ -1,28 +1,31 @@
 """Real PostgreSQL and real Kafka, started here; a fresh workspace a test."""
 
+import gc
+import os
+import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
 from hypothesis import settings as examples
-from sqlalchemy import text
 from xdist.remote import Producer
 
-from infra.database import engine_for
 from infra.local.kafka import LocalKafka
 from infra.local.postgres import LocalPostgres
-from infra.migrating import migrate
 from infra.settings import Settings
 from infra.workspace import Workspace, open_workspace
 from tests.support.clock import SetClock
+from tests.support.databases import Databases
 from tests.support.sharing import BySystem
 
 pytest_plugins = ["tests.support.faults.running"]
 _numbers = count(1)
 examples.register_profile("untimed", deadline=None)  # how long an example takes says nothing here
 examples.load_profile("untimed")
+# A broker lives for minutes here: what its second compiler would gain later is not worth the time it takes.
+os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> BySystem:
@@ -30,9 +33,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> BySyste
     return BySystem(config, log)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """All that is loaded here stays: the collector need not look through it, neither now nor ever again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPostgres]:
-    """A PostgreSQL of this test run's own, with migrated templates to copy from.
+    """A PostgreSQL of this test run's own.
 
     It need not survive the machine, so it does not wait for the disk; tests of crashes start their own.
     """
@@ -40,16 +54,20 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPostgres
     server = LocalPostgres(tmp_path_factory.mktemp("postgres"), settings=quick)
     server.start()
     try:
-        for chain in ("workspace", "vault"):
-            server.create_database(f"template_{chain}")
-            engine = engine_for(server.url(f"template_{chain}"))
-            migrate(engine, chain)
-            engine.dispose()
         yield server
     finally:
+        # Everything is thrown away: it need not put its files in order first, nor anybody wait for the deleting.
+        if running := server._program.find():
+            running.send_signal(signal.SIGQUIT)
+            running.wait(60)
         server.stop()
-        # A thousand databases are half a million files: nobody need wait until they are deleted.
         subprocess.Popen(["rm", "-rf", server.home], start_new_session=True)
+
+
+@pytest.fixture(scope="session")
+def databases(postgres: LocalPostgres) -> Databases:
+    """Databases to lend to tests."""
+    return Databases(postgres)
 
 
 @pytest.fixture(scope="session")
@@ -70,19 +88,15 @@ def clock() -> SetClock:
 
 
 @pytest.fixture
-def settings(postgres: LocalPostgres, tmp_path: Path) -> Settings:
+def settings(databases: Databases, tmp_path: Path) -> Iterator[Settings]:
     """Settings of a workspace with databases of its own and no broker."""
-    number = next(_numbers)
-    admin = engine_for(postgres.url("postgres"))
-    with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for chain in ("workspace", "vault"):
-            connection.execute(text(f"CREATE DATABASE {chain}_{number} TEMPLATE template_{chain}"))
-    admin.dispose()
-    return Settings(
-        DATABASE_URL=postgres.url(f"workspace_{number}"), VAULT_URL=postgres.url(f"vault_{number}"),
-        KAFKA_BOOTSTRAP="", TOUCHSTONE_VAR=tmp_path, topic_prefix=f"test{number}", api_keys="test-key",
+    pair = workspace, vault = databases.lend()
+    yield Settings(
+        DATABASE_URL=databases.url(workspace), VAULT_URL=databases.url(vault),
+        KAFKA_BOOTSTRAP="", TOUCHSTONE_VAR=tmp_path, topic_prefix=f"test{next(_numbers)}", api_keys="test-key",
         var=tmp_path,
     )  # fmt: skip
+    databases.take_back(pair)
 
 
 @pytest.fixture

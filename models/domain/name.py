@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import islice, product
 
-from pypinyin import Style, pinyin
 from rapidfuzz import fuzz
 
 from models.domain.word import LONGEST, folded, is_east, runs
@@ -95,6 +94,9 @@ def readings(run: str) -> list[tuple[str, ...]]:
     """The syllables of Chinese characters, without tones: a character may be read in more than one way."""
     if not run or not all(map(_is_chinese, run)):
         return []
+    # Its dictionaries take most of a second to load: longer than all else that a command loads.
+    from pypinyin import Style, pinyin
+
     ways: Sequence[Sequence[str]] = pinyin(run, style=Style.NORMAL, heteronym=True)
     read = islice(product(*(list(dict.fromkeys(way)) for way in ways)), READINGS)
     # pypinyin writes ü as v, as a keyboard does; a passport writes u.

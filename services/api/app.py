@@ -20,6 +20,7 @@ from services.api import (
     events_feed,
     identity,
     lists,
+    offers,
     opportunity,
     pipeline,
     problems,
@@ -60,6 +61,7 @@ def create_app(workspace: Workspace, heart: Heart | None = None) -> FastAPI:
         timeline,
         pipeline,
         opportunity,
+        offers,
         event,
     ):
         app.include_router(subject.router(workspace, views), dependencies=DOCUMENTED)

@@ -11,6 +11,7 @@ from services.cli import (
     foretelling,
     held,
     listing,
+    offering,
     operating,
     rebuilding,
     sandboxing,
@@ -49,6 +50,7 @@ def register(app: typer.Typer) -> None:
     app.command(rich_help_panel="Foretell")(customers_foretold.related)
     app.command(rich_help_panel="Foretell")(uplifting.uplift)
     app.add_typer(listing.app, name="list", rich_help_panel="Foretell")
+    app.add_typer(offering.app, name="offers", rich_help_panel="Foretell")
     app.add_typer(scheduling.app, name="schedule", rich_help_panel="Look after")
     app.command(rich_help_panel="Look after")(rebuilding.rebuild)
     app.command(rich_help_panel="Look after")(rebuilding.verify)

@@ -18,8 +18,9 @@ from infra.settings import Settings
 from infra.telemetry import serve_metrics
 from infra.topics_admin import REPLICAS, create_topics, odd_topics, planned
 from models.domain.rules import load_rules
-from services.cli import running, scheduled
+from services.cli import running
 from services.cli.running import console, fail
+from services.cli.scheduled import check_all
 from services.cli.stack import EVERY, SCHEDULER, environment
 
 ROLES = {one.name: one for one in EVERY}
@@ -51,6 +52,7 @@ def migrate() -> None:
 
 
 def worker(
+    context: typer.Context,
     role: Annotated[str, typer.Argument(help=f"{', '.join(ROLES)}.")],
 ) -> None:
     """Run one process here, and watch it: what makes no progress is killed and started again.
@@ -64,7 +66,7 @@ def worker(
     settings = running.settings()
     if role == SCHEDULER.name:
         try:
-            scheduled.check(settings, load_rules(settings.workspace))
+            check_all(settings, load_rules(settings.workspace), context)
         except ValueError as error:
             fail(str(error))
     port = settings.metrics_port

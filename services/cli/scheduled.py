@@ -1,35 +1,32 @@
-"""A scheduled command: whether its words can be understood, and the program that runs them (`python -m`)."""
+"""Whether the words of a scheduled command can be understood."""
+
+from typing import Any
 
 import typer
 from typer.exceptions import TyperException
-from typer.main import get_command
 
-from infra.process.supervisor import end_with_parent
 from infra.settings import Settings
 from models.domain.rules import Rules
 
-MODULE = "services.cli.scheduled"
 
-
-def check(settings: Settings, rules: Rules) -> None:
+def check_all(settings: Settings, rules: Rules, context: typer.Context) -> None:
     """Return if every command of the schedule is one of ours, with options that it knows.
 
-    Raises ValueError naming file, key and what is wrong. Nothing is run.
+    `context` is that of the command which asks. Raises ValueError naming file, key and what is wrong. Nothing is run.
     """
-    from services.cli import commands  # loaded when needed: they load this
+    check(settings, rules, context.find_root().command)
 
-    if not rules.schedule:
-        return
-    app = typer.Typer()
-    commands.register(app)
+
+def check(settings: Settings, rules: Rules, touchstone: Any) -> None:
+    """The same, for the group of all our commands."""
     for number, one in enumerate(rules.schedule):
-        if wrong := _wrong_with(app, one.words):
+        if wrong := _wrong_with(touchstone, one.words):
             raise ValueError(f"{settings.workspace}: {wrong} - at `$.schedule[{number}].run`")
 
 
-def _wrong_with(app: typer.Typer, words: tuple[str, ...]) -> str:
+def _wrong_with(touchstone: Any, words: tuple[str, ...]) -> str:
     """Why the words are no command; "" if they are one."""
-    command, rest, named = get_command(app), list(words), "touchstone"
+    command, rest, named = touchstone, list(words), "touchstone"
     while hasattr(command, "commands"):  # a group: its next word says which of its commands
         found = command.commands.get(rest[0]) if rest else None
         if found is None:
@@ -43,10 +40,3 @@ def _wrong_with(app: typer.Typer, words: tuple[str, ...]) -> str:
         why = error.format_message() if hasattr(error, "format_message") else str(error)
         return f"`{' '.join(words)}`: {why.rstrip('.')}; `{named} --help` says what it takes"
     return ""
-
-
-if __name__ == "__main__":
-    from services.cli import main
-
-    end_with_parent()
-    main()

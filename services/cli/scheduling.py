@@ -17,11 +17,13 @@ from infra.schedule.standings import Standings
 from infra.workspace import Workspace
 from models.domain.schedule import Job, Standing, next_after
 from models.errors import Refused
-from services.cli import scheduled
 from services.cli.running import console, fail, workspace
+from services.cli.scheduled import check_all
 
 app = typer.Typer()
 NEVER = "not yet"
+MODULE = "services.cli.job"
+"""What runs a job's words."""
 
 
 @app.callback(invoke_without_command=True)
@@ -42,6 +44,7 @@ def show(context: typer.Context) -> None:
         return
     held = workspace()
     try:
+        check_all(held.settings, held.rules, context)
         wrong = _show(held)
     except ValueError as error:
         fail(str(error))
@@ -54,17 +57,20 @@ def show(context: typer.Context) -> None:
 
 
 @app.command()
-def run(name: Annotated[str, typer.Argument(help="The job, as `touchstone schedule` names it.")]) -> None:
+def run(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The job, as `touchstone schedule` names it.")],
+) -> None:
     """Run a job now, once what runs already has ended; it is recorded like any other run."""
     held = workspace()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    program = (sys.executable, "-m", scheduled.MODULE)
+    program = (sys.executable, "-m", MODULE)
     scheduler = Scheduler(held, program, Heart(), stop)
     log = scheduler.output(name)
     begins = log.stat().st_size if log.is_file() else 0
     try:
-        scheduled.check(held.settings, held.rules)
+        check_all(held.settings, held.rules, context)
         with console.status("Running"):
             state = scheduler.run_now(name, "touchstone schedule run")
     except Refused as error:
@@ -87,7 +93,6 @@ def run(name: Annotated[str, typer.Argument(help="The job, as `touchstone schedu
 
 def _show(held: Workspace) -> list[str]:
     """Print the jobs; what is wrong with some."""
-    scheduled.check(held.settings, held.rules)
     zone, now = ZoneInfo(held.settings.zone), held.clock.now()
     plan = Scheduler(held, (), Heart(), threading.Event()).plan()
     standings = Standings(held)

@@ -17,9 +17,11 @@ from infra.clock import SystemClock
 from infra.local.doctor import Check, checks
 from infra.local.processes import StartFailed
 from infra.settings import Settings
+from models.domain.rules import load_rules
 from models.errors import Unavailable
 from services.cli import running, stack
 from services.cli.running import console
+from services.cli.scheduled import check_all
 from services.gateway.connectors.settings import examine
 
 NoKafka = Annotated[
@@ -28,6 +30,7 @@ NoKafka = Annotated[
 
 
 def up(
+    context: typer.Context,
     no_kafka: NoKafka = False,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Run in the background.")] = False,
 ) -> None:
@@ -43,6 +46,10 @@ def up(
     if detach:
         _in_background(var, no_kafka)
         return
+    try:
+        check_all(Settings(), load_rules(Settings().workspace), context)
+    except ValueError as error:
+        running.fail(str(error))
     held = start(Settings(), no_kafka=no_kafka)
     console.print(f"\nSend events to [b]{held.settings.gateway_url}/v1/touches[/b]")
     console.print(f"Read at        [b]{held.settings.api_url}/docs[/b]")

@@ -22,7 +22,6 @@ from infra.telemetry import serve_metrics
 from infra.topics_admin import create_topics
 from models.domain.rules import load_rules
 from models.errors import Unavailable
-from services.cli import scheduled
 
 GATEWAY = Spec("gateway", "services.gateway")
 API = Spec("api", "services.api")
@@ -69,8 +68,7 @@ class Stack:
 
 def start(settings: Settings, *, no_kafka: bool, say: Say) -> Stack:
     """Start what is not given, migrate, create the topics, run the processes, wait until they answer."""
-    # A mistake in the rules is told now, not by a process that ends.
-    scheduled.check(settings, load_rules(settings.workspace))
+    load_rules(settings.workspace)  # a mistake in them is told now, not by a process that ends
     var = settings.var.resolve()
     var.mkdir(parents=True, exist_ok=True)
     postgres = kafka = None

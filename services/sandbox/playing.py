@@ -17,6 +17,7 @@ from infra.intake import InboundIdentifier
 from infra.workspace import Workspace
 from models.domain.identity_decision import Merge, Unmerge
 from models.domain.identity_decision import Split as SplitOff
+from models.errors import Conflict
 from models.ports import By, Write
 from services.sandbox.world import (
     SOURCE,
@@ -33,6 +34,7 @@ from services.sandbox.world import (
 
 Say = Callable[[str], None]
 ACTOR = "sandbox"
+TRIES = 3
 
 
 class NotPlayed(Exception):
@@ -95,9 +97,17 @@ class Player:
 
     def _record(self, event: Event, customer: str, source_id: str) -> None:
         stream, now = registry.of(event).stream(event), self._workspace.clock.now()
-        revision = len(self._workspace.log.stream(stream)) if stream else 0
         by = By(source=SOURCE, source_id=source_id, actor=ACTOR, customer=customer)
-        self._workspace.log.record(by, [Write(stream=stream, expected=revision, events=[(event, now)])])
+        for tried in range(TRIES):  # a policy may record on the same stream just now
+            revision = len(self._workspace.log.stream(stream)) if stream else 0
+            try:
+                self._workspace.log.record(
+                    by, [Write(stream=stream, expected=revision, events=[(event, now)])]
+                )
+                return
+            except Conflict:
+                if tried == TRIES - 1:
+                    raise
 
     def _give(self, command: Merge | Unmerge | SplitOff, source_id: str) -> None:
         recorded: Sequence[Event] = self._desk.give(

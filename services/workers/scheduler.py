@@ -14,7 +14,7 @@ from infra.settings import Settings
 from infra.telemetry import serve_metrics
 from infra.workspace import open_workspace
 
-PROGRAM = (sys.executable, "-m", "services.cli.scheduled")
+PROGRAM = (sys.executable, "-m", "services.cli.job")
 
 
 def main() -> None:

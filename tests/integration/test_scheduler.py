@@ -14,6 +14,7 @@ import psutil
 import pytest
 import typer
 from prometheus_client import REGISTRY
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from events.schedule import JobPlanned, RunEnded
@@ -264,10 +265,17 @@ def test_options_that_do_not_exist_are_refused_naming_file_and_key(settings, tmp
     path.write_text(f'[[schedule]]\nwhen = "0 4 * * 1"\nrun = "{run}"\n')
     settings = settings.model_copy(update={"workspace": path})
     with pytest.raises(ValueError, match=rf"^{path}: `{run}`: .*{why}.* - at `\$\.schedule\[0\]\.run`$"):
-        scheduled.check(settings, load_rules(path))
+        scheduled.check(settings, load_rules(path), get_command(touchstone()))
 
 
 # By hand
+
+
+def touchstone():
+    """Every command there is."""
+    app = typer.Typer()
+    commands.register(app)
+    return app
 
 
 @pytest.fixture
@@ -276,9 +284,7 @@ def cli(company, monkeypatch):
     for name, value in environment(company.settings).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("TOUCHSTONE_LISTS", str(company.settings.lists))
-    app = typer.Typer()
-    commands.register(app)
-    return lambda *arguments: CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
+    return lambda *arguments: CliRunner().invoke(touchstone(), arguments, env={"COLUMNS": "200"})
 
 
 def test_each_job_is_shown_with_its_next_time_and_how_its_last_run_ended(company, cli):

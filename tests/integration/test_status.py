@@ -82,6 +82,7 @@ def test_what_is_not_well_is_told_with_status_1_until_it_is_well_again(machine):
     policies = machine.process("services.workers", "policies")
     policies.send_signal(signal.SIGSTOP)
     code, said = machine.touchstone("status")
+    policies.send_signal(signal.SIGCONT)  # at once: one that is silent for long is replaced
     assert (code, "policies is stopped (SIGSTOP)" in said) == (1, True), said
     connectors = machine.var / "connectors.toml"
     connectors.write_text('[[connector]]\nname = "calls"\nkind = "no such"\n')
@@ -89,7 +90,6 @@ def test_what_is_not_well_is_told_with_status_1_until_it_is_well_again(machine):
     code, said = machine.touchstone("status")
     assert (code, "a connector is not set up" in said, str(connectors) in said) == (1, True, True), said
     del machine.env["TOUCHSTONE_CONNECTORS"]
-    policies.send_signal(signal.SIGCONT)
     machine.process("services.workers", "sweep").kill()
     machine.comes(lambda code, said: code == 0 and re.search(r"sweep +ready .* 1 time\b", said))
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 from collections.abc import Iterator
 from functools import cached_property
@@ -11,10 +10,14 @@ from typing import Any
 
 import httpx
 
+from infra.database import engine_for
+from infra.lag import lags
+from infra.quarantine.aside import PROJECTOR
 from tests.support.receiving import until
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
+ADDRESSES = ("gateway", "api", "key", "database")
 
 
 class System:
@@ -45,9 +48,11 @@ class System:
         return done.stdout
 
     def where(self, what: str) -> str:
-        """One address of the running system."""
-        if what not in self._where:
-            self._where[what] = self.touchstone("where", what).strip()
+        """One address of the running system, as `touchstone where` says it; a process tells them all."""
+        if not self._where:
+            script = f"from services.cli.serving import where; [where(one) for one in {ADDRESSES}]"
+            told = self.shell(f".venv/bin/python -c '{script.replace(chr(39), chr(34))}'")
+            self._where = dict(zip(ADDRESSES, told.split(), strict=True))
         return self._where[what]
 
     @property
@@ -94,5 +99,9 @@ class System:
         return self.shell(".venv/bin/touchstone status || true")
 
     def folded(self) -> None:
-        """Wait until the views have everything."""
-        until(lambda: re.search(r"views\s+0 events behind", self.said()), PATIENCE)
+        """Wait until the views have everything, asking what `touchstone status` asks."""
+        engine = engine_for(self.where("database"))
+        try:
+            until(lambda: not lags(engine, self.bootstrap, "touchstone").behind[PROJECTOR], PATIENCE)
+        finally:
+            engine.dispose()

@@ -50,11 +50,12 @@ def expected(workspace: Workspace, envelopes: list[Envelope]) -> Views:
     for one in envelopes:
         if not one.customer and one.stream:
             histories.setdefault(one.stream, []).append(one)
+    told = {owner: effective(history) for owner, history in histories.items()}
     return {
         projection.name: {
             key: (owner, decoded(row))
-            for owner, history in histories.items()
-            for key, row in play(projection, effective(history), owner).items()
+            for owner, history in told.items()
+            for key, row in play(projection, history, owner).items()
         }
         for projection in projections(workspace.rules)
     }
