@@ -77,7 +77,7 @@ class Standings:
     def now(
         self, moment: datetime, customers: Collection[str], several: Collection[str]
     ) -> dict[str, Customer360Row]:
-        """The customers as everything says that is recorded, presented as of a moment; the rest are not known.
+        """The customers as everything says that is recorded, with what is valid at a moment; the rest are not known.
 
         The moment is no earlier than the clock of any sender may be (`AHEAD`), so whatever is recorded counts, and
         only what is not folded yet has to be looked for. `several` are those of more than one id (`of_several_ids`).
@@ -85,7 +85,7 @@ class Standings:
         alone = set(customers).difference(several)
         anew = self._unfolded(alone) | set(customers).intersection(several)
         found = {
-            one: self._view.present(row, moment)
+            one: self._view.valid(row, moment)
             for one, row in self._stores[0].load(self._connection, alone - anew).items()
         }
         return found | {one.customer: one.view for part in self.at(moment, anew) for one in part}

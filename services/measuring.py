@@ -122,7 +122,9 @@ def _came(
                 own = dict.fromkeys((row.customer, now_are.get(row.customer, row.customer)))
                 events = sorted((e for one in own for e in told[one]), key=lambda e: e.order)
                 cost = costs.get(row.offer, Decimal(0))
-                found[row.customer] = came_of(events, published.list_id, until, cost, rules.cost_of)
+                found[row.customer] = came_of(
+                    events, published.list_id, until, row.offer, cost, rules.cost_of
+                )
     return found
 
 

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -58,6 +58,7 @@ def csv_lines(pages: Pages, *, addresses: bool) -> Iterator[bytes]:
     """
     text = io.StringIO()
     write = csv.writer(text, lineterminator="\r\n").writerow
+    cells = _Cells()
     write([*COLUMNS, *(ADDRESS if addresses else ())])
     yield _taken(text)
     for page in pages:
@@ -65,7 +66,7 @@ def csv_lines(pages: Pages, *, addresses: bool) -> Iterator[bytes]:
             found = record(one, addresses=addresses)
             if addresses and one.address_kind == "phone":
                 found["address"] = one.address.removeprefix("+")
-            write([cell(value) for value in found.values()])
+            write([cells[type(value)](value) for value in found.values()])
         yield _taken(text)
 
 
@@ -192,6 +193,15 @@ def cell(value: object) -> str:
         case int() | float() | Decimal():
             return str(value)
     return safe(str(value))
+
+
+class _Cells(dict[type, Callable[[Any], str]]):
+    """How a value of a type becomes a cell, as `cell` does it; looked up, as a long list asks a million times."""
+
+    def __missing__(self, kind: type) -> Callable[[Any], str]:
+        how = str if issubclass(kind, int | float | Decimal) else safe if issubclass(kind, str) else cell
+        self[kind] = how
+        return how
 
 
 def _members(pull: Pull) -> Iterator[list[Pulled]]:

@@ -72,19 +72,25 @@ class Customer360(Projection[Customer360Row]):
             row = msgspec.structs.replace(row, first_at=row.first_at or at, last_at=at)
         return _STEPS[type(envelope.event)](row, envelope)
 
-    def present(self, row: Customer360Row, at: datetime) -> Customer360Row:
-        """Today is the customer's own day; a consent or a proof that has run out is none."""
-        zone = ZoneInfo(zone_of(row, self._zone))
-        today = at.astimezone(zone).date()
-        count = sum(
-            contact.at.astimezone(zone).date() == today for contact in row.contacts if contact.at <= at
-        )
+    def valid(self, row: Customer360Row, at: datetime) -> Customer360Row:
+        """A consent or a proof that has run out is none."""
         consents = {
             key: consent for key, consent in row.consents.items()
             if consent.expires_at is None or consent.expires_at > at
         }  # fmt: skip
         proofs = tuple(proof for proof in row.proofs if proof.expires_at > at)
-        return msgspec.structs.replace(row, contacts_today=count, consents=consents, proofs=proofs)
+        if len(consents) == len(row.consents) and len(proofs) == len(row.proofs):
+            return row
+        return msgspec.structs.replace(row, consents=consents, proofs=proofs)
+
+    def present(self, row: Customer360Row, at: datetime) -> Customer360Row:
+        """What is valid, and how many contacts there were today: the customer's own day."""
+        zone = ZoneInfo(zone_of(row, self._zone))
+        today = at.astimezone(zone).date()
+        count = sum(
+            contact.at.astimezone(zone).date() == today for contact in row.contacts if contact.at <= at
+        )
+        return msgspec.structs.replace(self.valid(row, at), contacts_today=count)
 
 
 def _linked(row: Customer360Row, envelope: Envelope) -> Customer360Row:

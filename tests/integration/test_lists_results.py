@@ -4,10 +4,12 @@ import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from events.case import CaseResolved
 from infra.target_list.building import build, build_on, terms_for
+from infra.target_list.deriving import derive
 from infra.target_list.refreshing import refresh
 from models.errors import Refused
 from models.ports import By, Write
@@ -144,8 +146,7 @@ def test_of_two_lists_the_one_of_the_higher_priority_has_the_customer(workspace,
     assert {row.customer for row in all_rows(workspace, equal.list_id) if row.rule == "other_list"} == set(
         members(workspace, low.list_id)
     )
-    high = build_on(workspace, type(care)(**{**{n: getattr(care, n) for n in care.__struct_fields__},
-                                             "priority": 5, "title": "Care first"}))  # fmt: skip
+    high = build_on(workspace, msgspec.structs.replace(care, priority=5, title="Care first"))
     assert set(members(workspace, high.list_id)) == set(scored)
     clock.at = TUESDAY + 2 * DAY
     pulled = read(api, f"/v1/lists/{low.list_id}/members")
@@ -154,6 +155,10 @@ def test_of_two_lists_the_one_of_the_higher_priority_has_the_customer(workspace,
     assert {one.event.rule for one in told(workspace, low.list_id, "target_list.member_left")} == {
         "other_list"
     }
+    build(workspace, "retention")
+    assert derive(workspace, equal.list_id).same, (
+        "whom the first list had then, though a newer one replaced it"
+    )
 
 
 def test_a_list_that_has_run_out_holds_nobody(workspace, scored, clock):

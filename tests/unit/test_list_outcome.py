@@ -18,7 +18,7 @@ def came(*events, on=1):
     history = [
         happened(event, DAY + timedelta(days=on, minutes=n), customer="c") for n, event in enumerate(events)
     ]
-    return came_of(history, "list-1", UNTIL, Decimal(4), COSTS)
+    return came_of(history, "list-1", UNTIL, "gesture", Decimal(4), COSTS)
 
 
 def attempt(name="a", campaign="list-1", channel="sms"):
@@ -62,6 +62,13 @@ def test_a_campaign_they_were_enrolled_in_for_the_list_counts_and_another_does_n
     assert (
         came(other, attempt(campaign="spring"), AttemptAnswered(attempt_id="a", outcome="refused")) == Came()
     )
+
+
+def test_an_answer_to_the_offer_counts_where_nobody_told_of_the_presentation():
+    assert came(attempt(), answered("unknown")) == Came(
+        contacted=True, reached=True, accepted=True, spent=Decimal("4.05")
+    )
+    assert came(shown("p", campaign="spring"), answered("p")) == Came(), "that was another campaign's"
 
 
 def test_what_comes_after_the_time_of_the_list_does_not_count():
