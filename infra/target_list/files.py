@@ -32,7 +32,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠
 
 ADDRESS = ("address_kind", "address_issuer", "address")
 COLUMNS = (
-    "rank", "customer", "stage", "probability", "value", "currency", "expected_profit", "because", "why",
+    "rank", "customer", "stage", "probability", "value", "currency", "effect", "expected_profit", "because", "why",
     "because_events", "offer", "channel", "basis", "window_from", "window_until", "contact_from", "contact_until",
 )  # fmt: skip
 
@@ -101,7 +101,7 @@ def _schema(addresses: bool) -> "pa.Schema":
 
     text, several, at = pa.string(), pa.list_(pa.string()), pa.timestamp("us", tz="UTC")
     types = {
-        "rank": pa.int64(), "probability": pa.float64(), "value": pa.decimal128(24, 2),
+        "rank": pa.int64(), "probability": pa.float64(), "effect": pa.float64(), "value": pa.decimal128(24, 2),
         "expected_profit": pa.decimal128(26, 4), "because": several, "why": several,
         "because_events": several, "window_from": at, "window_until": at, "contact_from": at, "contact_until": at,
     }  # fmt: skip

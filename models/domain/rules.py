@@ -11,6 +11,7 @@ from msgspec import Meta, Struct, field
 
 from events.vocabulary import Channel, Code, Currency, IdentifierKind, Name, Share
 from models.domain.calling_window import Times
+from models.domain.offering import Offer, Offering, offered_once
 from models.domain.schedule import Scheduled, named_once
 
 Amount = Annotated[Decimal, Meta(description="In the workspace's own currency; not negative.")]
@@ -171,9 +172,13 @@ class Rules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The workspace's own; empty: the one in which most of a list's candidates bought."""
     schedule: tuple[Scheduled, ...] = ()
     """What runs by itself, in this order where several are due at once."""
+    offers: tuple[Offer, ...] = ()
+    """What may be offered, and to whom."""
+    offering: Offering = Offering()
 
     def __post_init__(self) -> None:
         named_once(one.job() for one in self.schedule)
+        offered_once(self.offers)
 
 
 def load_rules(path: Path | None) -> Rules:

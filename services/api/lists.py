@@ -35,6 +35,7 @@ class ListAnswer(BaseModel):
         json_schema_extra={
             "examples": [
                 {"list_id": "0b0f6f1e-7c1c-5c5e-9a70-2f8f6a1f3c55", "purpose": "retention",
+                 "series": "Proactive retention", "replaces": None,
                  "as_of": "2026-03-02T00:00:00Z", "built_at": "2026-03-02T06:00:00Z", "position": 1204411,
                  "artifact": "churn-2026-02", "definition": {"offer": "loyalty_gesture", "holdout": "0.1"},
                  "holdout_seed": "5be1c0a2f3d49b77", "candidates": 4312, "members": 360, "holdout": 40,
@@ -47,6 +48,8 @@ class ListAnswer(BaseModel):
 
     list_id: str
     purpose: str
+    series: str = Field(description="The lists that replace each other.")
+    replaces: str | None = Field(description="The list of the series before it, where that was still good.")
     as_of: datetime
     built_at: datetime
     position: int = Field(description="The highest journal position of what the list rests on.")
@@ -77,6 +80,9 @@ class RowAnswer(BaseModel):
     rule: str
     stage: str
     probability: float | None
+    effect: float | None = Field(
+        description="What hold-outs have shown of the offer, where the list goes by it."
+    )
     value: Decimal | None
     currency: str
     expected_profit: Decimal | None

@@ -116,7 +116,7 @@ def router(workspace: Workspace, views: Views) -> APIRouter:
         In one contact an offer is made once a purpose: asked again, the answer is what was recorded. Without a contact,
         the Idempotency-Key says what is the same occasion. The customer's answer is sent as `presentation.answered`.
         """
-        from services.offers.proposing import Occasion
+        from services.offers.allowing import Occasion
 
         one = str(customer_id)
         view = views.customer(one, workspace.clock.now())

@@ -20,6 +20,7 @@ REFUSED = {
     "opportunity.closed": 409, "opportunity.exists": 409, "identity.is_merged": 409, "identity.not_merged": 409,
     "identity.not_theirs": 409, "identity.nothing_left": 409, "identity.which": 409, "customer.erased": 409,
     "list.not_approved": 409, "list.second_person": 409, "list.not_measured": 404,
+    "offer.contact_of_another": 409,
 }  # fmt: skip
 """Refusals for the state something is in. Those that end in `.unknown` are 404, all others 422."""
 

@@ -125,7 +125,8 @@ def propose(
     again for the same contact, the answer is what was recorded.
     """
     from infra.views import Views
-    from services.offers.proposing import Occasion, Offers  # loaded when needed: it takes seconds
+    from services.offers.allowing import Occasion
+    from services.offers.proposing import Offers  # loaded when needed: it takes seconds
 
     held = workspace()
     try:

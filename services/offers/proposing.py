@@ -11,45 +11,29 @@ from msgspec import Struct
 from events.envelope import Envelope
 from events.offer import PresentationMade, WeighedOffer
 from events.vocabulary import Channel, Purpose
-from infra.contact.contacts import Contacts
 from infra.database import among, unavailable
 from infra.ids import derived_id, new_id
 from infra.journal.stored import read
-from infra.standing import suppressed_among
 from infra.views import CustomerView, Views
 from infra.workspace import Workspace
-from ml.kit import Kit
+from ml.kit import Kit, OwnFileRefused
 from ml.offer.choice import Choice, Exploration, Option, choose
-from models.domain.offering import Candidate, Offer, refused_by, speaks_against_offering
-from models.domain.permission import Permitted, permission
-from models.domain.rules import CONTACT_COST, Rules
+from models.domain.offering import Candidate, Offer, refused_by
+from models.domain.permission import Permitted
 from models.errors import Refused
 from models.ports import By, Write
 from models.projections.customer_360_row import Customer360Row
-from models.projections.reachability import reachable
 from models.tables.journal import journal
+from services.offers.allowing import Occasion, allowed_to, contact_cost, is_own
 from services.offers.asking import Asked, Known
 from services.offers.defining import define, eligibility, offers_of
 from services.offers.learnt import Acceptances, last_learnt
 from services.prediction import kit_of
 
-OWN_CONTACT = "own_contact"
-"""What allows an offer in a contact that the customer began."""
-SPOKEN = frozenset({"voice", "ivr"})
 DIGITS = 6
 SEED = "offers"
 """Of chance: the same customer in the same contact is drawn the same."""
 WORDS = 300
-
-
-class Occasion(Struct, frozen=True, kw_only=True):
-    """When and how an offer is put to a customer. `key` names an occasion without a contact; empty: the day does."""
-
-    channel: Channel
-    purpose: Purpose
-    contact_id: str | None = None
-    agent: str | None = None
-    key: str = ""
 
 
 class Proposal(Struct, frozen=True, kw_only=True):
@@ -85,21 +69,32 @@ class Offers:
 
     def __init__(self, workspace: Workspace, views: Views) -> None:
         self._workspace, self._views = workspace, views
+        self._defined = False
 
     @cached_property
     def _kit(self) -> Kit:
-        return kit_of(self._workspace)
+        try:
+            return kit_of(self._workspace)
+        except OwnFileRefused as error:
+            raise Refused("offer.own_file", str(error)) from None
 
     @cached_property
     def _offers(self) -> tuple[Offer, ...]:
         return offers_of(self._workspace, self._kit)
 
+    def _define(self) -> None:
+        """Once: the rules stay what they are while a process runs."""
+        if not self._defined:
+            define(self._workspace)
+            self._defined = True
+
     def propose(self, view: CustomerView, occasion: Occasion) -> Proposal:
         """What would be offered; nothing is recorded. For an occasion on which something was, that is the answer.
 
         Raises `Refused` (`customer.erased`, `contact.unknown`, `offer.contact_of_another`, `offer.unknown_feature`,
-        `offer.other_features`, `offer.none`), `OwnFileRefused`, `Unavailable`.
+        `offer.other_features`, `offer.own_file`, `offer.none`), `Unavailable`.
         """
+        _require_there(view)
         if made := self._made_before(view, occasion):
             return self._as_recorded(view.customer, made, new=False)
         return self._decide(view, occasion)[0]
@@ -109,7 +104,8 @@ class Offers:
 
         Without a contact, `by` says under which id a repeat is known; its customer is set here.
         """
-        define(self._workspace)
+        _require_there(view)
+        self._define()
         if made := self._made_before(view, occasion):
             return self._as_recorded(view.customer, made, new=False)
         if by is not None and not occasion.contact_id and self._workspace.log.known(by):
@@ -121,7 +117,8 @@ class Offers:
             by = By(source="offers", source_id=event.presentation_id, actor=by.actor if by else SEED)
         by = msgspec.structs.replace(by, customer=view.customer)
         now = self._workspace.clock.now()
-        new = self._workspace.log.record(by, [Write(stream="", expected=0, events=[(event, now)])])
+        log, write = self._workspace.log, Write(stream="", expected=0, events=[(event, now)])
+        new = log.record_once(by, [write]) if by.asked else log.record(by, [write])
         return self._as_recorded(view.customer, self._recorded(by), new=new)
 
     def _decide(self, view: CustomerView, occasion: Occasion) -> tuple[Proposal, PresentationMade | None]:
@@ -131,10 +128,7 @@ class Offers:
                 "offer.none",
                 "the rules have no offers: write a table [[offers]] for each, see docs/offers.md",
             )
-        row: Customer360Row = view.rows["customer_360"].get(view.customer, Customer360Row())
-        if row.erased_at is not None:
-            raise Refused("customer.erased", "this customer was erased: nobody is there to make an offer to")
-        now = workspace.clock.now()
+        row, now = _row(view), workspace.clock.now()
         learnt = last_learnt(workspace, self._kit)
         asked = Asked.of(
             self._kit, (name for one in offers for name in one.features),
@@ -145,11 +139,11 @@ class Offers:
             stage=_stage(view), products=frozenset(one.product for one in row.holdings.values()),
             features=known.now,
         )  # fmt: skip
-        own = self._own_contact(view.customer, occasion)
-        allowed = self._allowed(row, occasion, own, now)
+        own = is_own(workspace, view.customer, occasion)
+        allowed = allowed_to(workspace, row, occasion, now, own=own)
         chances = learnt.chances(known.before_today) if learnt else {}
         probability = {one.offer: chances.get(one.offer, one.acceptance) for one in offers}
-        cost = Decimal(0) if own else _contact_cost(workspace.rules, occasion)
+        cost = Decimal(0) if own else contact_cost(workspace.rules, occasion)
         choice = choose(
             [
                 Option(
@@ -175,29 +169,6 @@ class Offers:
             basis=allowed.basis, learnt=learnt.run if learnt else None, explored=choice.explored, weighed=weighed,
         )  # fmt: skip
         return self._proposal(view.customer, event), event
-
-    def _own_contact(self, customer: str, occasion: Occasion) -> bool:
-        """Is it a contact that the customer began, on this channel?"""
-        if occasion.contact_id is None:
-            return False
-        found = Contacts(self._workspace).find(occasion.contact_id)
-        if found.customer != customer:
-            raise Refused("offer.contact_of_another", "this contact is not this customer's", "contact_id")
-        channels = {found.contact.channel, occasion.channel}
-        same = len(channels) == 1 or found.contact.channel == "unknown" or channels <= SPOKEN
-        return found.contact.direction == "inbound" and same
-
-    def _allowed(self, row: Customer360Row, occasion: Occasion, own: bool, now: datetime) -> Permitted | str:
-        with unavailable(), self._workspace.engine.connect() as connection:
-            suppressed = suppressed_among(connection, row.identifiers, now)
-        stands = reachable(row, suppressed=suppressed)
-        if own:
-            against = speaks_against_offering(stands, occasion.channel, occasion.purpose)
-            return against or Permitted(occasion.channel, OWN_CONTACT)
-        rules = self._workspace.rules
-        return permission(
-            stands, occasion.purpose, (occasion.channel,), _legal_basis(rules, occasion.purpose), rules.reach
-        )
 
     def _made_before(self, view: CustomerView, occasion: Occasion) -> Envelope | None:
         """What was put to this customer in this contact for this purpose."""
@@ -271,6 +242,16 @@ def _weighed(choice: Choice, probability: Mapping[str, float]) -> tuple[WeighedO
     )  # fmt: skip
 
 
+def _row(view: CustomerView) -> Customer360Row:
+    found: Customer360Row = view.rows["customer_360"].get(view.customer, Customer360Row())
+    return found
+
+
+def _require_there(view: CustomerView) -> None:
+    if _row(view).erased_at is not None:
+        raise Refused("customer.erased", "this customer was erased: nobody is there to make an offer to")
+
+
 def _stage(view: CustomerView) -> str:
     lifecycle = view.rows["lifecycle"].get(view.customer)
     return lifecycle.now.stage if lifecycle and lifecycle.now else ""
@@ -282,15 +263,3 @@ def _name(occasion: Occasion, now: datetime) -> str:
 
 def _unique(occasion: Occasion) -> str:
     return occasion.contact_id or occasion.key or new_id()
-
-
-def _legal_basis(rules: Rules, purpose: str) -> Mapping[Channel, str]:
-    lists = {"retention": rules.retention, "win_back": rules.win_back}
-    return lists[purpose].legal_basis if purpose in lists else {}
-
-
-def _contact_cost(rules: Rules, occasion: Occasion) -> Decimal:
-    lists = {"retention": rules.retention, "win_back": rules.win_back}
-    if occasion.purpose in lists:
-        return lists[occasion.purpose].cost_of(occasion.channel)
-    return CONTACT_COST.get(occasion.channel, Decimal(0))

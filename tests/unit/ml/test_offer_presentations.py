@@ -54,11 +54,13 @@ def test_each_is_told_by_what_was_known_before_its_day():
     story = [
         happened(TouchRecorded(channel="voice", direction="inbound", reason="billing.dispute", outcome="unresolved"),
                  BEGIN - 3 * DAY, "t1"),
-        happened(TouchRecorded(channel="chat", direction="inbound", reason="complaint.network"), BEGIN + 20 * DAY, "t2"),
+        happened(TouchRecorded(channel="chat", direction="inbound", reason="complaint.network"),
+                 BEGIN + 20 * DAY, "t2"),
         happened(TouchCorrected(touch_id="t1", outcome="resolved"), BEGIN + 9 * DAY, "t3"),
         happened(PurchaseRecorded(amount="12.50", currency="EUR"), BEGIN - 40 * DAY, "b1"),
         happened(PurchaseRecorded(amount="2.50", currency="EUR"), BEGIN.replace(hour=1), "b2"),
-        happened(HoldingStarted(holding_id="h", product="plan", price="20", ends_at=BEGIN + 50 * DAY), BEGIN - 80 * DAY, "h1"),
+        happened(HoldingStarted(holding_id="h", product="plan", price="20", ends_at=BEGIN + 50 * DAY),
+                 BEGIN - 80 * DAY, "h1"),
         happened(HoldingEnded(holding_id="h"), BEGIN + 12 * DAY, "h2"),
         happened(BillIssued(bill_id="b", amount="20", currency="EUR", due_at=BEGIN + 2 * DAY), BEGIN - 5 * DAY, "i1"),
     ]  # fmt: skip
