@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from events.prediction import ScoreReason
 from infra.database import unavailable
@@ -27,6 +27,7 @@ from models.domain.target_list import Candidate
 from models.domain.worth import CENT, ListPurpose, money_at_stake
 from models.errors import Refused
 from models.projections.customer_360 import Complaint, Foretold, Holding, Value
+from models.tables.journal import journal_head
 
 DIGITS = 9
 """Decimals of a probability; a score has no more."""
@@ -35,7 +36,7 @@ _NO_CODE = re.compile(r"[^\w.\-]+")
 
 
 class Gathered(Struct, frozen=True, kw_only=True):
-    """Candidates, and what they rest on: terms with their currency, one artifact's scores, the journal up to here."""
+    """Candidates, and what they rest on: terms with their currency, an artifact, the journal up to a position."""
 
     candidates: list[Candidate]
     terms: Terms
@@ -60,6 +61,7 @@ class _Seen(Struct, kw_only=True):
     effects: Mapping[str, float] = {}
     foretold: Mapping[str, Decimal] = {}
     claimed_by: str = ""
+    held_out: bool = False
 
 
 def gather(
@@ -80,7 +82,8 @@ def gather(
             source = Standings(connection, workspace.rules, terms.zone)
         else:
             source = Then(connection, terms.lifecycle, terms.zone, position)
-        seen, highest = _seen(connection, source, terms, moment, forgotten(connection, moment, position))
+        head = connection.execute(select(journal_head.c.position)).scalar_one()
+        seen = _seen(connection, source, terms, moment, forgotten(connection, moment, position))
         chosen = artifact or terms.artifact or _latest(seen)
         known = Known(connection=connection, moment=moment, position=position)
         _use_scores_of(known, chosen, seen)
@@ -95,7 +98,7 @@ def gather(
     candidates = [_candidate(one, decided, moment) for one in seen]
     return Gathered(
         candidates=[one for one in candidates if _worth_enough(one, decided)], terms=decided, artifact=chosen,
-        position=highest if position is None else position,
+        position=head if position is None else position,
     )  # fmt: skip
 
 
@@ -105,17 +108,15 @@ def _seen(
     terms: Terms,
     moment: datetime,
     suppressed: Collection[Key],
-) -> tuple[list[_Seen], int]:
+) -> list[_Seen]:
     seen: list[_Seen] = []
-    position = 0
     for chunk in source.at(moment, everyone(connection)):
-        position = max([position, *(one.position for one in chunk)])
         seen += [
             found
             for one in chunk
             if _named_by(one, terms.issuer) and (found := _as_seen(one, terms, moment, suppressed))
         ]
-    return seen, position
+    return seen
 
 
 def _named_by(one: Standing, issuer: str) -> bool:
@@ -159,7 +160,9 @@ def _use(known: Known, terms: Terms, seen: Iterable[_Seen]) -> None:
     values = foretold.values(known, ids, terms.purpose) if terms.value == "foretold" else {}
     everybody = [*ids, *(other for one in seen for other in one.also)]
     taken = claims(known.connection, everybody, known.moment, terms.series, terms.priority)
+    held = foretold.held_out(known, everybody, terms.purpose)
     for one in seen:
+        one.held_out = not held.isdisjoint((one.customer, *one.also))
         one.effects, one.foretold = effects.get(one.customer, {}), values.get(one.customer, {})
         one.claimed_by = next((taken[i] for i in (one.customer, *one.also) if i in taken), "")
 
@@ -192,7 +195,7 @@ def _candidate(one: _Seen, terms: Terms, moment: datetime) -> Candidate:
         probability, order = score.probability, score.rank
     return Candidate(
         customer=one.customer, stage=one.entry.stage, reachable=one.reachable, place=one.place, probability=probability,
-        value=value, effects=one.effects, claimed_by=one.claimed_by,
+        value=value, effects=one.effects, claimed_by=one.claimed_by, held_out=one.held_out,
         because=(one.entry.rule, *(_NO_CODE.sub("_", reason.feature) for reason in reasons)),
         why=(*_in_words(one, value, terms.currency), *(reason.says for reason in reasons)),
         because_events=tuple(dict.fromkeys(event for event in events if event)), order=order,

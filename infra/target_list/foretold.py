@@ -1,6 +1,6 @@
-"""What lists read of predictions: an artifact's scores, the effects that hold-outs have shown, values to come.
+"""What lists read of predictions and draws: scores, effects that hold-outs have shown, values to come, who is held out.
 
-Predictions are events, so a list finds them again as they stood. Each is read by customer, some at a time, as known at
+All of it is events, so a list finds it again as it stood. Each is read by customer, some at a time, as known at
 a moment and, where a position is given, recorded up to it.
 """
 
@@ -11,6 +11,7 @@ from decimal import Decimal
 from msgspec import Struct
 from sqlalchemy import Connection, true
 
+from events.campaign import CampaignAssigned
 from events.envelope import Envelope, Event
 from events.prediction import ChurnScored, UpliftScored, ValueForetold
 from infra.database import among
@@ -30,6 +31,10 @@ class Known(Struct, frozen=True, kw_only=True):
 
     def told(self, customers: Collection[str], kind: type[Event]) -> Iterator[Envelope]:
         """The predictions of a kind about these customers, each customer's in order."""
+        return (e for e in self.read(customers, kind) if e.event.as_of <= self.moment)
+
+    def read(self, customers: Collection[str], kind: type[Event]) -> Iterator[Envelope]:
+        """The events of a kind about these customers, each customer's in order."""
         ids = sorted(customers)
         before = true() if self.position is None else journal.c.position <= self.position
         for start in range(0, len(ids), CHUNK):
@@ -37,7 +42,16 @@ class Known(Struct, frozen=True, kw_only=True):
                 self.connection, among(journal.c.customer, ids[start : start + CHUNK]), journal.c.type == kind.WIRE,
                 journal.c.occurred_at <= self.moment, journal.c.known_at <= self.moment, before,
             )  # fmt: skip
-            yield from (e for e in sorted(found, key=lambda e: e.order) if e.event.as_of <= self.moment)
+            yield from sorted(found, key=lambda e: e.order)
+
+
+def held_out(known: Known, customers: Collection[str], purpose: str) -> frozenset[str]:
+    """Those whom chance held out of a list or campaign for this purpose whose time is not over yet."""
+    return frozenset(
+        e.customer
+        for e in known.read(customers, CampaignAssigned)
+        if e.event.held_out and e.event.purpose == purpose and e.event.until and e.event.until > known.moment
+    )
 
 
 def scores(known: Known, customers: Collection[str], artifact: str) -> dict[str, Foretold]:

@@ -17,6 +17,7 @@ RULES: Mapping[str, str] = {
     "no_legal_basis": "gave no consent, and the company names no legal basis for the list's channels",
     "merged": "turned out to be another member of the same list",
     "other_list": "another list that goes before this one has them",
+    "held_out": "was held out of an earlier list or campaign for this purpose, whose effect is still being measured",
     "no_effect": "what the offer changes for customers like them has not been measured",
     "no_window": "there is no hour before the list expires at which the channel may be used where they are",
     "no_score": "the list's model had not scored them",

@@ -42,7 +42,8 @@ class Candidate(Struct, frozen=True, kw_only=True):
     `probability` is the score: of leaving for retention and care, of coming back for win-back; None without
     one. `value` is the money at stake, None where nothing has a price. `effects` are by offer what hold-outs have shown
     it to change: the share more of customers like them that stay, or come back. `claimed_by` is another list that has
-    them already and goes before this one. `because` are codes, `why` the same in words, `because_events` the events
+    them already and goes before this one; `held_out`: chance held them out of something for the same purpose, and what
+    that brings is still being measured. `because` are codes, `why` the same in words, `because_events` the events
     behind them. `place` is where they are, for the hours on their own clock. `order` breaks ties before the id does;
     ids are random per installation.
     """
@@ -55,6 +56,7 @@ class Candidate(Struct, frozen=True, kw_only=True):
     value: Decimal | None = None
     effects: Mapping[str, float] = {}
     claimed_by: str = ""
+    held_out: bool = False
     because: tuple[str, ...] = ()
     why: tuple[str, ...] = ()
     because_events: tuple[str, ...] = ()
@@ -154,10 +156,10 @@ def build(brief: Brief, candidates: Iterable[Candidate]) -> list[ListRow]:
 def judge(candidate: Candidate, brief: Brief) -> Priced | str:
     """What contacting a candidate is expected to bring, or the one rule that forbids it.
 
-    First what `permission` says, then `other_list`: one that goes before this has them. Then `no_window`: before the
-    row expires there is no hour at which the channel may be used where they are. Then `no_score`; `no_value`: nothing
-    the customer bought or holds has a price in the list's currency; `no_effect`: the effect is to be a measured one,
-    and theirs is not known.
+    First what `permission` says, then `other_list`: one that goes before this has them; `held_out`: to contact them
+    now would spoil an earlier hold-out. Then `no_window`: before the row expires there is no hour at which the channel
+    may be used where they are. Then `no_score`; `no_value`: nothing the customer bought or holds has a price in the
+    list's currency; `no_effect`: the effect is to be a measured one, and theirs is not known.
     """
     rules = brief.rules
     found = permission(candidate.reachable, brief.purpose, rules.channels, rules.legal_basis, brief.reach)
@@ -165,6 +167,8 @@ def judge(candidate: Candidate, brief: Brief) -> Priced | str:
         return found
     if candidate.claimed_by:
         return "other_list"
+    if candidate.held_out:
+        return "held_out"
     times = times_for(found.channel, brief.purpose, brief.calling)
     open_at = next_window(candidate.place, times, *window(brief.as_of, rules.days_open))
     if open_at is None:

@@ -52,7 +52,7 @@ class ListAnswer(BaseModel):
     replaces: str | None = Field(description="The list of the series before it, where that was still good.")
     as_of: datetime
     built_at: datetime
-    position: int = Field(description="The highest journal position of what the list rests on.")
+    position: int = Field(description="What was recorded later does not count for the list.")
     artifact: str = Field(description="The model whose scores count.")
     definition: dict[str, str] = Field(description="Every setting that decided who is on it.")
     holdout_seed: str

@@ -168,6 +168,28 @@ def test_a_list_that_has_run_out_holds_nobody(workspace, scored, clock):
     assert set(members(workspace, care.list_id)) == set(scored)
 
 
+def test_who_was_held_out_stays_so_in_the_next_list_until_the_first_has_been_measured(
+    workspace, scored, clock
+):
+    held = with_rules(workspace, holdout=0.5)
+    first = build(held, "retention")
+    spared = {row.customer for row in all_rows(workspace, first.list_id) if row.part == "holdout"}
+    assert len(spared) == 3
+    clock.at = TUESDAY + 7 * DAY
+    second = build(held, "retention")
+    kept_out = {row.customer for row in all_rows(workspace, second.list_id) if row.rule == "held_out"}
+    assert kept_out == spared
+    clock.at = TUESDAY + 14 * DAY
+    care = build_on(workspace, msgspec.structs.replace(terms_for(workspace, "care"), priority=9))
+    assert set(members(workspace, care.list_id)) == set(scored), "they were held out of retention alone"
+    clock.at = TUESDAY + 92 * DAY
+    third = build(held, "retention")
+    assert "held_out" not in {
+        row.rule for row in all_rows(workspace, third.list_id) if row.customer in spared
+    }
+    assert derive(workspace, second.list_id).same
+
+
 # What it brought
 
 

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from infra.target_list.building import build_on, terms_for
+from infra.target_list.deriving import derive
 from models.tables.journal import journal
 from services.foretelling.uplift import uplift
 from tests.support.folding import fold
@@ -76,6 +77,7 @@ def test_a_shown_effect_is_recorded_for_everybody_and_a_list_goes_by_it(workspac
     assert member.profit == pytest.approx(
         won * member.value - (won + Decimal("0.7")) * 2 - cost, abs=Decimal("0.0001")
     )
+    assert derive(workspace, built.list_id).same
     again = list(uplift(workspace, as_of=AS_OF, record=True))
     assert [one.new for one in again] == [0]
 

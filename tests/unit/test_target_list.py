@@ -42,10 +42,11 @@ def candidate(
     order=0,
     effects=None,
     claimed_by="",
+    held_out=False,
     **reachable,
 ):
     return Candidate(
-        effects=effects or {}, claimed_by=claimed_by,
+        effects=effects or {}, claimed_by=claimed_by, held_out=held_out,
         customer=customer, stage="retained", probability=probability, order=order,
         value=None if value is None else Decimal(value),
         reachable=Reachable(ways=ways(*kinds), **reachable), place=Place(("UTC",), "US"), because=("silence",),
@@ -271,6 +272,12 @@ def test_whom_another_list_has_already_is_left_to_it():
     assert outcome(silenced) == {"a": ("suppressed", "consent_withdrawn")}
 
 
+def test_who_is_still_held_out_of_something_for_the_same_purpose_is_not_contacted():
+    assert outcome(listed(candidate("a", held_out=True), candidate("b"))) == {
+        "a": ("suppressed", "held_out"), "b": ("member", ""),
+    }  # fmt: skip
+
+
 TIERS = (
     Tier(least_value=Decimal(50), offer="month_free", offer_cost=Decimal(5), acceptance=0.3),
     Tier(least_value=Decimal(500), offer="own_adviser", offer_cost=Decimal(40), acceptance=0.5),
@@ -380,6 +387,7 @@ people = st.builds(
     open_complaint=st.booleans(),
     effects=st.dictionaries(st.sampled_from(["gesture", "month_free"]), st.floats(-1, 1), max_size=2),
     claimed_by=st.sampled_from(["", "", "list-9"]),
+    held_out=st.booleans(),
 )  # fmt: skip
 settings = st.builds(
     changed,
