@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, Row, select, text
+from sqlalchemy import Connection, select, text
 
 from events.envelope import Envelope, Event
 from events.topics import PARTITIONS
@@ -55,12 +55,11 @@ _SEVERAL = text(
 
 
 class Standing(Struct, frozen=True, kw_only=True):
-    """One customer at a moment. `position` is the highest in the journal of what this rests on."""
+    """One customer at a moment."""
 
     customer: str
     view: Customer360Row
     lifecycle: Lifecycle
-    position: int
 
 
 class Standings:
@@ -123,39 +122,32 @@ class Standings:
         wanted = set(customers)
         groups = families(self._connection, customers)
         of_id = {one: family for family in groups for one in family.ids}
-        positions: dict[str, int] = defaultdict(int)
         anew = {family.name for family in groups if family.tangled}
-        for member, position, stale in self._evidence(moment, list(of_id)):
-            family = of_id[member]
-            owner = family.survivors[member]
-            positions[owner] = max(positions[owner], position or 0)
-            if stale:
-                anew.add(family.name)
+        anew |= {of_id[one].name for one in self._said_otherwise(moment, list(of_id))}
         stored = {o for f in groups if f.name not in anew for o in f.owners} & wanted
         views, cycles = (store.load(self._connection, stored) for store in self._stores)
         found = {
-            one: Standing(customer=one, view=views[one], lifecycle=cycles[one], position=positions[one])
+            one: Standing(customer=one, view=views[one], lifecycle=cycles[one])
             for one in views.keys() & cycles.keys()
         }
         if anew:
             found |= self._refolded(moment, [family for family in groups if family.name in anew], wanted)
         return [self._presented(found[one], moment) for one in sorted(found)]
 
-    def _evidence(self, moment: datetime, ids: list[str]) -> Sequence[Row[str, int | None, bool]]:
-        """Per customer id: the last position that counts, and whether the views say something else.
+    def _said_otherwise(self, moment: datetime, ids: list[str]) -> Sequence[str]:
+        """Those of whom the views say something else than was so at the moment.
 
         They do where an event is not folded yet, or is folded and came, or became known, after the moment.
         """
-        return self._connection.execute(
+        found = self._connection.execute(
             text(
-                "SELECT j.customer::text, "
-                "max(j.position) FILTER (WHERE j.occurred_at <= :at AND j.known_at <= :at), "
-                "bool_or(l.position IS NULL OR j.occurred_at > :at OR j.known_at > :at) "
-                "FROM journal j LEFT JOIN ledger l ON l.position = j.position "
-                "WHERE j.customer = ANY(CAST(:ids AS uuid[])) AND j.type = ANY(:types) GROUP BY j.customer"
+                "SELECT DISTINCT j.customer::text FROM journal j LEFT JOIN ledger l ON l.position = j.position "
+                "WHERE j.customer = ANY(CAST(:ids AS uuid[])) AND j.type = ANY(:types) "
+                "AND (l.position IS NULL OR j.occurred_at > :at OR j.known_at > :at)"
             ),
             {"at": moment, "ids": ids, "types": self._types},
-        ).all()
+        )
+        return found.scalars().all()
 
     def _refolded(
         self, moment: datetime, groups: Sequence[Family], wanted: Collection[str]
@@ -179,12 +171,11 @@ class Standings:
         view, cycle = _played(self._view, counted, owner), _played(self._cycle, counted, owner)
         if view is None or cycle is None:
             return {}
-        known = (e.position for e in events if e.occurred_at <= moment and e.known_at <= moment)
-        return {owner: Standing(customer=owner, view=view, lifecycle=cycle, position=max(known))}
+        return {owner: Standing(customer=owner, view=view, lifecycle=cycle)}
 
     def _presented(self, one: Standing, moment: datetime) -> Standing:
         return Standing(
-            customer=one.customer, position=one.position, view=self._view.present(one.view, moment),
+            customer=one.customer, view=self._view.present(one.view, moment),
             lifecycle=self._cycle.present(one.lifecycle, moment),
         )  # fmt: skip
 

@@ -73,11 +73,11 @@ class Then:
         cycle = play(self._cycle, counted, owner).get(owner)
         if view is None or cycle is None:
             return None
-        known = (e.position for e in events if e.occurred_at <= moment and e.known_at <= moment)
         return Standing(
-            customer=owner, view=self._view.present(view, moment), lifecycle=self._cycle.present(cycle, moment),
-            position=max(known),
-        )  # fmt: skip
+            customer=owner,
+            view=self._view.present(view, moment),
+            lifecycle=self._cycle.present(cycle, moment),
+        )
 
 
 def forgotten(connection: Connection, moment: datetime, position: int | None = None) -> frozenset[Key]:
