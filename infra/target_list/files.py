@@ -5,6 +5,7 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,8 +41,13 @@ COLUMNS = (
 def record(one: Pulled, *, addresses: bool) -> Record:
     """A member as every format tells it, in the order of the columns."""
     row = one.row
-    found = {name: getattr(row, "profit" if name == "expected_profit" else name) for name in COLUMNS}
+    found = {name: getattr(row, _attribute(name)) for name in COLUMNS}
     return found | {name: getattr(one, name) for name in ADDRESS} if addresses else found
+
+
+def _attribute(column: str) -> str:
+    """The field of a row that a column tells."""
+    return "profit" if column == "expected_profit" else column
 
 
 def ndjson(pages: Pages, *, addresses: bool) -> Iterator[bytes]:
@@ -58,15 +64,16 @@ def csv_lines(pages: Pages, *, addresses: bool) -> Iterator[bytes]:
     """
     text = io.StringIO()
     write = csv.writer(text, lineterminator="\r\n").writerow
-    cells = _Cells()
+    cells, of_row, of_address = _Cells(), attrgetter(*map(_attribute, COLUMNS)), attrgetter(*ADDRESS)
     write([*COLUMNS, *(ADDRESS if addresses else ())])
     yield _taken(text)
     for page in pages:
         for one in page:
-            found = record(one, addresses=addresses)
-            if addresses and one.address_kind == "phone":
-                found["address"] = one.address.removeprefix("+")
-            write([cells[type(value)](value) for value in found.values()])
+            values = of_row(one.row)
+            if addresses:
+                kind, issuer, address = of_address(one)
+                values += (kind, issuer, address.removeprefix("+") if kind == "phone" else address)
+            write([cells[type(value)](value) for value in values])
         yield _taken(text)
 
 

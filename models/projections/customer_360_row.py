@@ -211,6 +211,8 @@ class Customer360Row(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def one_with(self, side: str) -> tuple[str, ...]:
         """Every other id that means the same customer by now."""
+        if not self.joined:
+            return ()
         survivor = self.survivor(side)
         everybody = {survivor, *(one for one in self.joined if self.survivor(one) == survivor)}
         return tuple(sorted(everybody - {side}))
