@@ -5,6 +5,7 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,8 +65,9 @@ def csv_lines(pages: Pages, *, addresses: bool) -> Iterator[bytes]:
     """
     text = io.StringIO()
     write = csv.writer(text, lineterminator="\r\n").writerow
-    cells, of_row, of_address = _Cells(), attrgetter(*map(_attribute, COLUMNS)), attrgetter(*ADDRESS)
-    write([*COLUMNS, *(ADDRESS if addresses else ())])
+    names = [*COLUMNS, *(ADDRESS if addresses else ())]
+    tellers, of_row, of_address = _tellers(names), attrgetter(*map(_attribute, COLUMNS)), attrgetter(*ADDRESS)
+    write(names)
     yield _taken(text)
     for page in pages:
         for one in page:
@@ -73,7 +75,7 @@ def csv_lines(pages: Pages, *, addresses: bool) -> Iterator[bytes]:
             if addresses:
                 kind, issuer, address = of_address(one)
                 values += (kind, issuer, address.removeprefix("+") if kind == "phone" else address)
-            write([cells[type(value)](value) for value in values])
+            write([tell(value) for tell, value in zip(tellers, values, strict=True)])
         yield _taken(text)
 
 
@@ -196,19 +198,27 @@ def cell(value: object) -> str:
         case datetime():
             return value.isoformat().replace("+00:00", "Z")
         case tuple():
-            return safe("; ".join(value))
+            return _several(value)
         case int() | float() | Decimal():
-            return str(value)
+            return _number(value)
     return safe(str(value))
 
 
-class _Cells(dict[type, Callable[[Any], str]]):
-    """How a value of a type becomes a cell, as `cell` does it; looked up, as a long list asks a million times."""
+def _tellers(columns: Iterable[str]) -> list[Callable[[Any], str]]:
+    """How each column becomes a cell, as `cell` does it: a long list asks two million times, often for the same."""
+    again = lru_cache(1_024)(cell)
+    own: dict[str, Callable[[Any], str]] = {"customer": str, "address": safe}
+    own |= dict.fromkeys(("rank", "value", "expected_profit", "probability", "effect"), _number)
+    own |= dict.fromkeys(("because", "why", "because_events"), _several)
+    return [own.get(name, again) for name in columns]
 
-    def __missing__(self, kind: type) -> Callable[[Any], str]:
-        how = str if issubclass(kind, int | float | Decimal) else safe if issubclass(kind, str) else cell
-        self[kind] = how
-        return how
+
+def _number(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _several(texts: tuple[str, ...]) -> str:
+    return safe("; ".join(texts))
 
 
 def _members(pull: Pull) -> Iterator[list[Pulled]]:
