@@ -14,9 +14,10 @@ import polars as pl
 
 from ml.cut import Cut
 from ml.definition import Feature
-from ml.features.catalogue import FEATURES, ask
+from ml.features.catalogue import FEATURES
 from ml.histories import Histories
 from ml.labels import LABELS, Label, left
+from ml.own import answers
 
 Progress = Callable[[int], None]
 SILENCE = "days_since_activity"
@@ -105,9 +106,9 @@ def _rows(
     cut = Cut(facts, at)
     gone = [one for one, since in histories.absorbed.items() if since < at]
     found = left(label, facts, cut, at + horizon, data_end).filter(~pl.col("customer").is_in(gone))
-    answers = ask(cut, questions)
-    told = found.join(answers, on="customer", how="left", maintain_order="left")
-    if SILENCE in answers.columns and not label.everyone:
+    asked = answers(cut, questions)
+    told = found.join(asked, on="customer", how="left", maintain_order="left")
+    if SILENCE in asked.columns and not label.everyone:
         active = pl.col(SILENCE).fill_null(float("inf")) <= population_days
     else:
         active = pl.lit(True)

@@ -8,26 +8,21 @@ import hashlib
 import runpy
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from ml.cut import COLUMNS, Cut
 from ml.definition import Feature
 from ml.facts import facts, frame, owned, schema
-from ml.features.catalogue import FEATURES, ask
+from ml.features.catalogue import FEATURES
 from ml.labels import LABELS, Label
 from ml.model import CANDIDATES, Candidate
+from ml.own import OwnFeature, OwnFileRefused, answers, feature_of, label_of, said
 
 _NEVER = datetime(2000, 1, 1, tzinfo=UTC)
 NAMES = {"FEATURES": Feature, "LABELS": Label, "CANDIDATES": Candidate}
-
-
-class OwnFileRefused(ValueError):
-    """A file of one's own can't be used: which one, why, and what would be right."""
 
 
 @dataclass(frozen=True)
@@ -83,32 +78,50 @@ def kit(folder: Path | None) -> Kit:
             raise OwnFileRefused(
                 f"{folder}: there are two {what}s called {twice[0]}: give yours a name of its own"
             )
+    for one in found["CANDIDATES"]:
+        unknown = sorted(set(one.columns or ()) - set(made.names))
+        if unknown:
+            raise OwnFileRefused(
+                f"{one.whose}: there is no feature {unknown[0]}: `columns` has names of features, or is None for all"
+            )
     return made
 
 
 def _read(path: Path) -> dict[str, list[Any]]:
     try:
         told = runpy.run_path(str(path))
-    except Exception as error:  # whatever a file of somebody else raises, it is that file which is broken
-        raise OwnFileRefused(f"{path}: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:  # whatever a file of somebody else raises, that file is broken
+        raise OwnFileRefused(
+            f"{path}: {said(error)}: correct the file, or take it out of the folder"
+        ) from error
     found: dict[str, list[Any]] = {}
     for name, kind in NAMES.items():
         some = told.get(name, ())
         some = [some] if isinstance(some, kind) else some
         if not isinstance(some, list | tuple) or not all(isinstance(one, kind) for one in some):
             raise OwnFileRefused(f"{path}: {name} must be a tuple of {kind.__name__}, see docs/training.md")
-        found[name] = list(some)
-    for feature in found["FEATURES"]:
-        _try(path, feature)
+        found[name] = [_known(path, one) for one in some]
     if not any(found.values()):
         raise OwnFileRefused(f"{path}: none of {', '.join(NAMES)} is in it")
     return found
 
 
-def _try(path: Path, feature: Feature) -> None:
+def _known(path: Path, one: Feature | Label | Candidate) -> Feature | Label | Candidate:
+    """What was found, so that it is told with its file should it fail later."""
+    match one:
+        case Feature():
+            feature = feature_of(path, one)
+            _try(feature)
+            return feature
+        case Label():
+            return label_of(path, one)
+    return replace(one, whose=f"{path}: the candidate {one.name}")
+
+
+def _try(feature: OwnFeature) -> None:
     """A feature that can't be asked of an empty table can't be asked of a full one."""
     empty = facts(owned(frame([]).lazy()).collect())
-    try:
-        ask(Cut(empty, _NEVER), (feature,))
-    except (pl.exceptions.PolarsError, KeyError, TypeError, AttributeError) as error:
-        raise OwnFileRefused(f"{path}: the feature {feature.name} can't be asked: {error}") from error
+    answers(Cut(empty, _NEVER), (feature,))
+
+
+__all__ = ["NAMES", "OURS", "Kit", "OwnFileRefused", "kit"]

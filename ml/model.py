@@ -22,6 +22,7 @@ from threadpoolctl import threadpool_limits
 from ml.dataset import Dataset
 from ml.definition import Feature
 from ml.features.catalogue import FEATURES
+from ml.own import OwnFileRefused, blamed
 
 BASELINE = "recency"
 
@@ -30,6 +31,9 @@ FEWEST_KNOWN = 20
 """Customers of whom a feature must be known: else it may be unknown of everybody in a fold."""
 SUREST = 1e-6
 """No probability of a foreign estimator counts as surer than this."""
+KNOWN_BY_NAN = (
+    "rows are numbers with NaN for what is unknown (an imputer in front fills it), labels 1 for who left"
+)
 ROWS_TO_PENALTY = 20.0
 """The weight of the data against the penalty on the logistic coefficients, whatever the number of rows.
 
@@ -45,7 +49,7 @@ class ChurnModel:
     in training, beyond which nothing is extrapolated: a value outside counts as the nearest seen (the
     baseline alone has no bounds: they would spoil its ranking of the long silent). `reference` holds their
     usual values (training medians), to which a reason compares; `skewed` says which enter a linear model as logs
-    (none for the others). Works on any number of rows at once.
+    (none for the others). Works on any number of rows at once. `whose` is the candidate's, as long as it isn't stored.
     """
 
     kind: str
@@ -57,6 +61,7 @@ class ChurnModel:
     lowest: np.ndarray
     highest: np.ndarray
     reference: np.ndarray
+    whose: str = ""
 
     def log_odds(self, features: np.ndarray, names: Sequence[str]) -> np.ndarray:
         """Calibrated log odds for rows with one column per name."""
@@ -66,7 +71,8 @@ class ChurnModel:
         """Calibrated log odds for rows with only this model's columns."""
         if len(selected) == 0:
             return np.zeros(0)
-        return self.slope * own_log_odds(self.estimator, self.inputs(selected)) + self.intercept
+        told = own_log_odds(self.estimator, self.inputs(selected), self.whose)
+        return self.slope * told + self.intercept
 
     def inputs(self, selected: np.ndarray) -> np.ndarray:
         """This model's columns as its estimator takes them."""
@@ -87,6 +93,7 @@ class Candidate:
 
     `linear`: skewed features enter as logs, and reasons are exact weights. `columns`: the features it looks at; None
     for all that say something. `types`: what a stored model of it may hold beyond what skops trusts by itself.
+    `whose`: the file it came out of and its name, for the sentence if it fails; empty for ours.
     """
 
     name: str
@@ -94,6 +101,7 @@ class Candidate:
     linear: bool = False
     columns: tuple[str, ...] | None = None
     types: tuple[str, ...] = ()
+    whose: str = ""
 
 
 def _logistic(rows: int, seed: int) -> Any:
@@ -135,7 +143,7 @@ def fit(
     inputs = logged(selected, skewed)
     with threadpool_limits(limits=1):
         unseen = _out_of_fold(candidate, inputs, train, seed)
-        estimator = candidate.make(len(train), seed).fit(inputs, train.labels)
+        estimator = taught(candidate, inputs, train.labels, seed)
     judged = train.active & (train.cuts == train.cuts.max())
     slope, intercept = _calibration(unseen[judged], train.labels[judged])
     bounded = candidate.name != BASELINE
@@ -144,7 +152,7 @@ def fit(
         kind=candidate.name, columns=columns, skewed=skewed, estimator=estimator, slope=slope, intercept=intercept,
         lowest=_by_column(np.nanmin, selected) if bounded else -unbounded,
         highest=_by_column(np.nanmax, selected) if bounded else unbounded,
-        reference=_usual(selected),
+        reference=_usual(selected), whose=candidate.whose,
     )  # fmt: skip
 
 
@@ -170,12 +178,57 @@ def logged(selected: np.ndarray, skewed: np.ndarray) -> np.ndarray:
     )
 
 
-def own_log_odds(estimator: Any, inputs: np.ndarray) -> np.ndarray:
-    """An estimator's word before it is calibrated."""
+def taught(candidate: Candidate, inputs: np.ndarray, labels: np.ndarray, seed: int) -> Any:
+    """An estimator of this candidate, fitted. Raises `OwnFileRefused` where one of somebody's own can't be."""
+    whose = candidate.whose
+    with blamed(whose, "`make`", "it is called with the number of rows and a seed, and gives an estimator"):
+        estimator = candidate.make(len(inputs), seed)
+    _assert_able(whose, "`make` gives", estimator, "fit")
+    with blamed(whose, "`fit`", KNOWN_BY_NAN):
+        fitted = estimator.fit(inputs, labels)
+    if not hasattr(fitted, "decision_function"):  # some say what they can do only when they are fitted
+        _assert_able(whose, "`fit` gives", fitted, "predict_proba")
+    return fitted
+
+
+def own_log_odds(estimator: Any, inputs: np.ndarray, whose: str = "") -> np.ndarray:
+    """An estimator's word before it is calibrated. `whose` is told with what goes wrong in one of somebody's own."""
     if hasattr(estimator, "decision_function"):
-        return np.asarray(estimator.decision_function(inputs))
-    sure = np.clip(np.asarray(estimator.predict_proba(inputs))[:, 1], SUREST, 1 - SUREST)
+        with blamed(
+            whose, "`decision_function`", "it gives one number a row, the higher the likelier to leave"
+        ):
+            odds = np.asarray(estimator.decision_function(inputs))
+        _assert_numbers(whose, "decision_function", odds, (len(inputs),))
+        return odds
+    with blamed(whose, "`predict_proba`", KNOWN_BY_NAN):
+        shares = np.asarray(estimator.predict_proba(inputs))
+    _assert_numbers(whose, "predict_proba", shares, (len(inputs), 2))
+    sure = np.clip(shares[:, 1], SUREST, 1 - SUREST)
     return np.log(sure / (1 - sure))
+
+
+def _assert_able(whose: str, does: str, estimator: Any, method: str) -> None:
+    if whose and not hasattr(estimator, method):
+        kind = "None" if estimator is None else f"a {type(estimator).__name__}"
+        raise OwnFileRefused(
+            f"{whose}: {does} {kind}, which has no `{method}`: `make` must give a classifier with `fit` and "
+            "`predict_proba` as scikit-learn's are, and `fit` must return it"
+        )
+
+
+def _assert_numbers(whose: str, method: str, found: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Of an estimator of somebody's own, before anything is computed with what it says."""
+    if not whose:
+        return
+    if found.shape != shape:
+        raise OwnFileRefused(f"{whose}: `{method}` gives an array of shape {found.shape}: {shape} is needed")
+    if found.dtype.kind not in "fiu":
+        raise OwnFileRefused(f"{whose}: `{method}` gives {found.dtype} and not numbers: give probabilities")
+    bad = int((~np.isfinite(found).reshape(len(found), -1).all(axis=1)).sum())
+    if bad:
+        raise OwnFileRefused(
+            f"{whose}: `{method}` gives NaN or infinity for {bad} of {len(found)} rows: give every row a number"
+        )
 
 
 def _out_of_fold(candidate: Candidate, inputs: np.ndarray, train: Dataset, seed: int) -> np.ndarray:
@@ -183,8 +236,8 @@ def _out_of_fold(candidate: Candidate, inputs: np.ndarray, train: Dataset, seed:
     unseen = np.empty(len(train))
     folds = GroupKFold(FOLDS, shuffle=True, random_state=seed)
     for seen, held in folds.split(inputs, train.labels, train.persons):
-        estimator = candidate.make(len(seen), seed).fit(inputs[seen], train.labels[seen])
-        unseen[held] = own_log_odds(estimator, inputs[held])
+        estimator = taught(candidate, inputs[seen], train.labels[seen], seed)
+        unseen[held] = own_log_odds(estimator, inputs[held], candidate.whose)
     return unseen
 
 

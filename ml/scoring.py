@@ -12,10 +12,11 @@ from ml.cut import Cut
 from ml.dataset import SILENCE, Progress
 from ml.definition import Feature
 from ml.explanation import reasons
-from ml.features.catalogue import FEATURES, ask
+from ml.features.catalogue import FEATURES
 from ml.histories import Histories
 from ml.labels import LABELS, Label
 from ml.model import ChurnModel
+from ml.own import answers as ask
 
 DIGITS = 9
 """Decimals of a probability that are told and ranked by; what lies beyond differs between machines."""

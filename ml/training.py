@@ -28,6 +28,10 @@ class TooLittleHistory(ValueError):
     """The events do not reach back far enough, or too few customers left or stayed."""
 
 
+class UnknownLabel(ValueError):
+    """No label has this name: which there are."""
+
+
 class ChurnSpec(Struct, frozen=True, kw_only=True):
     """What is to be foretold, from which cuts, judged at which.
 
@@ -144,9 +148,11 @@ def spec_for(
 def prepare(
     histories: Histories, spec: ChurnSpec, kit: Kit = OURS, progress: Progress | None = None
 ) -> Dataset:
-    """The rows of all cuts, checked for leaks. Raises LeakFound, and TooLittleHistory where few can teach."""
+    """The rows of all cuts, checked for leaks. Raises LeakFound, UnknownLabel, OwnFileRefused, and TooLittleHistory
+    where few can teach.
+    """
     if spec.label not in kit.labels:
-        raise ValueError(f"there is no label {spec.label}: there are {', '.join(sorted(kit.labels))}")
+        raise UnknownLabel(f"there is no label {spec.label}: there are {', '.join(sorted(kit.labels))}")
     label = kit.labels[spec.label]
     dataset = build(
         histories, (*spec.train_cuts, spec.judge_cut), label=label, horizon_days=spec.horizon_days,

@@ -32,6 +32,9 @@ REPORT = "report.html"
 Bars = Callable[[str], AbstractContextManager[Callable[[int], None]]]
 """Opens a progress bar with a name; what it gives is told how many events are done."""
 CURE = "Delete the folder and run `touchstone train` again"
+OWN_CURE = (
+    "Name the folder of own files that it was trained with by TOUCHSTONE_OWN, or run `touchstone train`"
+)
 
 
 @contextmanager
@@ -142,8 +145,16 @@ def _promoted(
 def _better(workspace: Workspace, now: str, artifact: Artifact, dataset: Dataset) -> tuple[bool, str]:
     try:
         champion = trusted(workspace, artifacts_folder(workspace) / now)
-    except ArtifactRefused as error:
-        return True, f"the champion {now} can no longer score here ({error.code})"
+    except (ArtifactRefused, FileNotFoundError) as error:
+        code = getattr(error, "code", "its files are gone")
+        foretold = {one.foretells for one in registry.registered(workspace, now)}
+        if foretold != {artifact.registered().foretells}:
+            other = ", ".join(sorted(foretold))
+            return (
+                False,
+                f"the champion {now}, which can no longer score here ({code}), foretells something else ({other})",
+            )
+        return True, f"the champion {now} can no longer score here ({code}), and this foretells the same"
     spec = artifact.card.spec
     if champion.card.spec.label != spec.label or champion.card.spec.horizon_days != spec.horizon_days:
         return False, f"the champion {now} foretells something else ({champion.registered().foretells})"
@@ -180,8 +191,9 @@ def trusted(workspace: Workspace, path: Path) -> Artifact:
     try:
         artifact = load(path, kit=kit_of(workspace))
     except ArtifactRefused as error:
-        raise ArtifactRefused(error.code, f"{path}: {error.detail}. {CURE}") from None
-    known = {one.event.sha256 for one in workspace.log.stream(f"artifact-{artifact.card.id}")}
+        cure = OWN_CURE if error.code == "artifact.features_changed" else CURE
+        raise ArtifactRefused(error.code, f"{path}: {error.detail}. {cure}") from None
+    known = {one.sha256 for one in registry.registered(workspace, artifact.card.id)}
     if artifact.sha256 not in known:
         sentence = "its card is not the one that was registered here when it was trained"
         raise ArtifactRefused("artifact.not_registered", f"{path}: {sentence}. {CURE}")

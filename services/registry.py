@@ -38,12 +38,33 @@ def champion(workspace: Workspace, model: str) -> str | None:
     return _champion(_history(workspace, model))
 
 
-def promote(workspace: Workspace, model: str, artifact: str, why: str, actor: str) -> bool:
-    """Let an artifact score from now on; False where it does already. Raises `Refused` for one not registered."""
-    if not workspace.log.stream(f"artifact-{artifact}"):
+def registered(workspace: Workspace, artifact: str) -> list[ModelRegistered]:
+    """What was registered of an artifact, once for each file that a training left; nothing for an unknown one."""
+    events = (one.event for one in workspace.log.stream(f"artifact-{artifact}"))
+    return [one for one in events if isinstance(one, ModelRegistered)]
+
+
+def require_registered(workspace: Workspace, artifact: str) -> None:
+    """Raises `Refused` (`artifact.unknown`) for an artifact that was never registered here."""
+    if not registered(workspace, artifact):
         raise Refused(
             "artifact.unknown", f"{artifact} was never registered here: `touchstone models list` shows all"
         )
+
+
+def predecessor(workspace: Workspace, model: str) -> str:
+    """Who scored before the champion. Raises `Refused` (`model.no_predecessor`) without one."""
+    line = _line(_history(workspace, model))
+    if len(line) < 2:
+        raise Refused(
+            "model.no_predecessor", "no other artifact scored before: promote the one that you want"
+        )
+    return line[-2]
+
+
+def promote(workspace: Workspace, model: str, artifact: str, why: str, actor: str) -> bool:
+    """Let an artifact score from now on; False where it does already. Raises `Refused` for one not registered."""
+    require_registered(workspace, artifact)
     history = _history(workspace, model)
     before = _champion(history)
     if before == artifact:
@@ -55,15 +76,11 @@ def promote(workspace: Workspace, model: str, artifact: str, why: str, actor: st
 
 def roll_back(workspace: Workspace, model: str, why: str, actor: str) -> tuple[str, str]:
     """Let the champion's predecessor score again: (who scores now, who did). Raises `Refused` without one."""
-    history = _history(workspace, model)
-    line = _line(history)
-    if len(line) < 2:
-        raise Refused(
-            "model.no_predecessor", "no other artifact scored before: promote the one that you want"
-        )
-    event = ModelRolledBack(model=model, artifact=line[-2], from_artifact=line[-1], why=why)
+    before, history = predecessor(workspace, model), _history(workspace, model)
+    now = _line(history)[-1]
+    event = ModelRolledBack(model=model, artifact=before, from_artifact=now, why=why)
     _record(workspace, event, history, actor)
-    return line[-2], line[-1]
+    return before, now
 
 
 def standings(workspace: Workspace) -> list[Standing]:

@@ -1,13 +1,15 @@
 """Building target lists: candidates gathered as of a moment, frozen, then published, each once."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
 
 import msgspec
 import structlog
 from msgspec import Struct
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from events.target_list import TargetListMemberAdded, TargetListPublished
 from events.vocabulary import Origin
@@ -34,6 +36,8 @@ from models.tables.lists import target_list
 
 ACTOR = "touchstone list build"
 TOP = 10
+_TURN = 7_305_000_131
+"""An advisory lock of PostgreSQL: whoever builds a list holds it."""
 
 PURPOSES: dict[str, ListPurpose] = {
     "retention": "retention", "winback": "win_back", "win_back": "win_back", "care": "care",
@@ -76,23 +80,35 @@ def build_on(
     Raises `Refused` (`list.as_of_ahead`, `list.by_whom`, `list.nobody`, `list.no_scores`), `Unavailable`. A list
     that an earlier run left half published is completed first.
     """
-    now = workspace.clock.now()
-    moment = moment_of(as_of, now)
     if terms.approval and not terms.asked_by:
         raise Refused(
             "list.by_whom", "a second person must approve this list: say who asks for it (--by NAME)"
         )
-    complete(workspace)
-    published, lines = decide(moment, gather(workspace, terms, moment, artifact=artifact), seed)
-    origin: Origin = "live" if as_of is None else "replay"
-    if origin == "live" and (former := _former(workspace, terms.series, moment)):
-        published = msgspec.structs.replace(published, replaces=former.list_id)
-    new = freeze(
-        workspace, published, lines, origin, now, priority=terms.priority, days_open=terms.rules.days_open
-    )
-    complete(workspace)
+    with _turn(workspace):
+        now = workspace.clock.now()
+        moment = moment_of(as_of, now)
+        complete(workspace)
+        published, lines = decide(moment, gather(workspace, terms, moment, artifact=artifact), seed)
+        origin: Origin = "live" if as_of is None else "replay"
+        if origin == "live" and (former := _former(workspace, terms.series, moment)):
+            published = msgspec.structs.replace(published, replaces=former.list_id)
+        new = freeze(
+            workspace, published, lines, origin, now, priority=terms.priority, days_open=terms.rules.days_open
+        )
+        complete(workspace)
     log.info("list built", list=published.list_id, purpose=published.purpose, new=new)
     return _told(workspace, published.list_id, new)
+
+
+@contextmanager
+def _turn(workspace: Workspace) -> Iterator[None]:
+    """One list after the other: the second must see whom the first has drawn and held out."""
+    with unavailable(), workspace.engine.connect() as connection:
+        connection.execute(select(func.pg_advisory_lock(_TURN)))
+        try:
+            yield
+        finally:
+            connection.execute(select(func.pg_advisory_unlock(_TURN)))
 
 
 def terms_for(workspace: Workspace, purpose: str, issuer: str | None = None) -> Terms:

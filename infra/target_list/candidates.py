@@ -93,7 +93,11 @@ def gather(
         raise Refused("list.nobody", f"nobody of the population was {about} by then: there is nobody to list")
     if not any(one.churn for one in seen):
         by = chosen or "any model"
-        raise Refused("list.no_scores", f"by then {by} had scored nobody here: run `touchstone score` first")
+        raise Refused(
+            "list.no_scores",
+            f"by then {by} had scored nobody here: run `touchstone score` first, with a model that is about them "
+            "(holding_ended scores holders alone, no_activity those who are gone too)",
+        )
     decided = msgspec.structs.replace(terms, currency=terms.currency or _usual_currency(seen))
     candidates = [_candidate(one, decided, moment) for one in seen]
     return Gathered(

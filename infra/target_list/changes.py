@@ -15,7 +15,7 @@ from events.target_list import (
 from infra.database import unavailable
 from infra.journal.stored import read
 from infra.workspace import Workspace
-from models.tables.journal import journal
+from models.tables.journal import journal, journal_head
 from models.tables.lists import target_list
 
 STEPS = (TargetListMemberAdded, TargetListMemberLeft, TargetListMemberReturned)
@@ -33,7 +33,7 @@ class Change(Struct, frozen=True, kw_only=True):
 
 
 class Changes(Struct, frozen=True, kw_only=True):
-    """Steps after a position; `until` is the last of them, or the position that was asked with."""
+    """Steps after a position; `until` is the last of them, or what was asked with, at most the journal's head."""
 
     items: list[Change]
     until: int
@@ -54,6 +54,7 @@ def changes(workspace: Workspace, published: TargetListPublished, since: int, li
             connection, journal.c.source == f"target_list:{published.list_id}",
             journal.c.type.in_([one.WIRE for one in STEPS]), journal.c.position > since, limit=limit,
         )  # fmt: skip
+        head = connection.execute(select(journal_head.c.position)).scalar_one()
         replaced_by = connection.execute(newer).scalar_one_or_none()
     items = []
     for e in found:
@@ -68,4 +69,6 @@ def changes(workspace: Workspace, published: TargetListPublished, since: int, li
                 position=e.position, at=e.occurred_at, customer=e.customer, change="left", rule=told.rule
             )
         items.append(said)
-    return Changes(items=items, until=items[-1].position if items else since, replaced_by=replaced_by)
+    return Changes(
+        items=items, until=items[-1].position if items else min(since, head), replaced_by=replaced_by
+    )

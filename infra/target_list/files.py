@@ -22,9 +22,12 @@ Pages = Iterable[list[Pulled]]
 Record = dict[str, Any]
 
 MEDIA_TYPES = {
-    "csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson",
+    "csv": "text/csv; charset=utf-8", "csv-raw": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson",
     "parquet": "application/vnd.apache.parquet", "arrow": "application/vnd.apache.arrow.stream",
 }  # fmt: skip
+
+BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
+"""Without it a spreadsheet takes UTF-8 for something else."""
 
 KEPT = ("csv", "ndjson", "parquet")
 """The formats that are written as files; Arrow is for the wire."""
@@ -57,16 +60,22 @@ def ndjson(pages: Pages, *, addresses: bool) -> Iterator[bytes]:
         yield b"".join(msgspec.json.encode(record(one, addresses=addresses)) + b"\n" for one in page)
 
 
-def csv_lines(pages: Pages, *, addresses: bool) -> Iterator[bytes]:
-    """A line of names, then one line a member, safe to open in a spreadsheet.
+def csv_lines(pages: Pages, *, addresses: bool, raw: bool = False) -> Iterator[bytes]:
+    """A line of names, then one line a member, safe to open in a spreadsheet, which knows by its mark that it is UTF-8.
 
     Several reasons share a cell, separated by `; `. A phone number has its digits only: a leading `+`
-    would be calculated, and an apostrophe before it breaks diallers.
+    would be calculated, and an apostrophe before it breaks diallers. `raw` is for machines: no mark, nothing altered.
     """
     text = io.StringIO()
     write = csv.writer(text, lineterminator="\r\n").writerow
     names = [*COLUMNS, *(ADDRESS if addresses else ())]
-    tellers, of_row, of_address = _tellers(names), attrgetter(*map(_attribute, COLUMNS)), attrgetter(*ADDRESS)
+    if not raw:
+        text.write(BOM)
+    tellers, of_row, of_address = (
+        _tellers(names, raw),
+        attrgetter(*map(_attribute, COLUMNS)),
+        attrgetter(*ADDRESS),
+    )
     write(names)
     yield _taken(text)
     for page in pages:
@@ -74,7 +83,11 @@ def csv_lines(pages: Pages, *, addresses: bool) -> Iterator[bytes]:
             values = of_row(one.row)
             if addresses:
                 kind, issuer, address = of_address(one)
-                values += (kind, issuer, address.removeprefix("+") if kind == "phone" else address)
+                values += (
+                    kind,
+                    issuer,
+                    address.removeprefix("+") if kind == "phone" and not raw else address,
+                )
             write([tell(value) for tell, value in zip(tellers, values, strict=True)])
         yield _taken(text)
 
@@ -162,8 +175,8 @@ class _Sink:
 def whole(kind: str, pages: Pages, *, addresses: bool) -> Iterator[bytes]:
     """The bytes of a format, as they come."""
     match kind:
-        case "csv":
-            return csv_lines(pages, addresses=addresses)
+        case "csv" | "csv-raw":
+            return csv_lines(pages, addresses=addresses, raw=kind == "csv-raw")
         case "ndjson":
             return ndjson(pages, addresses=addresses)
         case "arrow":
@@ -204,13 +217,18 @@ def cell(value: object) -> str:
     return safe(str(value))
 
 
-def _tellers(columns: Iterable[str]) -> list[Callable[[Any], str]]:
+def _tellers(columns: Iterable[str], raw: bool) -> list[Callable[[Any], str]]:
     """How each column becomes a cell, as `cell` does it: a long list asks two million times, often for the same."""
-    again = lru_cache(1_024)(cell)
-    own: dict[str, Callable[[Any], str]] = {"customer": str, "address": safe}
+    again = lru_cache(1_024)(_as_it_is if raw else cell)
+    joined, text = ("; ".join, str) if raw else (_several, safe)
+    own: dict[str, Callable[[Any], str]] = {"customer": str, "address": text}
     own |= dict.fromkeys(("rank", "value", "expected_profit", "probability", "effect"), _number)
-    own |= dict.fromkeys(("because", "why", "because_events"), _several)
+    own |= dict.fromkeys(("because", "why", "because_events"), joined)
     return [own.get(name, again) for name in columns]
+
+
+def _as_it_is(value: object) -> str:
+    return value if isinstance(value, str) else cell(value)
 
 
 def _number(value: object) -> str:

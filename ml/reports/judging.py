@@ -38,7 +38,8 @@ def base_rates(told: Sequence[Slice]) -> Picture:
     known = [(one, one.base_rate) for one in told if one.base_rate]
     title = "Share that left, by month of the cut"
     grid = Grid(
-        title, "Active customers; the treated are left out of them. The last cut is the one that judges.",
+        title,
+        "Active customers; the treated are left out where enough others are there. The last cut judges.",
         ("cut", "customers", "left", "share that left", "treated"),
         tuple(
             (day(one.cut), count(one.customers), count(one.left), percent_between(rate), count(one.treated))

@@ -105,8 +105,8 @@ def _unseen(candidate: Candidate, model: ChurnModel, train: Dataset, seed: int) 
     folds = GroupKFold(FOLDS, shuffle=True, random_state=seed)
     with threadpool_limits(limits=1):
         for seen, held in folds.split(inputs, train.labels, train.persons):
-            estimator = candidate.make(len(seen), seed).fit(inputs[seen], train.labels[seen])
-            odds[held] = fitting.own_log_odds(estimator, inputs[held])
+            estimator = fitting.taught(candidate, inputs[seen], train.labels[seen], seed)
+            odds[held] = fitting.own_log_odds(estimator, inputs[held], candidate.whose)
     return np.asarray(1 / (1 + np.exp(-(model.slope * odds + model.intercept))))
 
 

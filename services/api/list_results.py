@@ -78,7 +78,9 @@ def router(workspace: Workspace) -> APIRouter:
     @routes.get("/v1/lists/{list_id}/changes", responses=described(404))
     def read_changes(
         list_id: ListId,
-        since: Annotated[int, Query(ge=0, description="`until` of the answer before; 0 for all.")] = 0,
+        since: Annotated[
+            int, Query(ge=0, le=2**53, description="`until` of the answer before; 0 for all.")
+        ] = 0,
         limit: Annotated[int, Query(ge=1, le=MOST)] = 500,
     ) -> ChangesAnswer:
         """Who entered and left a list since a position in the journal, in order."""

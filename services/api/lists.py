@@ -25,7 +25,7 @@ from services.api.problems import described
 
 log = structlog.get_logger()
 
-Format = Literal["json", "ndjson", "csv", "parquet", "arrow"]
+Format = Literal["json", "ndjson", "csv", "csv-raw", "parquet", "arrow"]
 
 
 class ListAnswer(BaseModel):
@@ -226,7 +226,7 @@ def _json(
 def _file(
     pull: Pull, kind: str, pages: Iterable[list[Pulled]], addresses: bool, headers: dict[str, str]
 ) -> Response:
-    name = f"{pull.listed.published.purpose}-{pull.listed.list_id}.{kind}"
+    name = f"{pull.listed.published.purpose}-{pull.listed.list_id}.{kind.removesuffix('-raw')}"
     headers["Content-Disposition"] = f'attachment; filename="{name}"'
     media_type = list_files.MEDIA_TYPES[kind]
     return StreamingResponse(

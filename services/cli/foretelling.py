@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from models.errors import Refused
 from services.cli.running import console, fail, workspace
@@ -119,7 +119,15 @@ def list_() -> None:
         found = registry.standings(held)
     finally:
         held.close()
-    table = Table("artifact", "foretells", "AUC", "registered", "champion of", box=None, header_style="bold")
+    table = Table(
+        Column("artifact", no_wrap=True),
+        "foretells",
+        "AUC",
+        "registered",
+        "champion of",
+        box=None,
+        header_style="bold",
+    )
     for one in found:
         auc = "no data" if one.auc is None else f"{one.auc:.3f}"
         table.add_row(one.artifact, one.foretells, auc, _day(one.registered_at), ", ".join(one.champion_of))
@@ -138,6 +146,7 @@ def promote(
 
     held = workspace()
     try:
+        registry.require_registered(held, artifact)
         prediction.trusted(held, prediction.artifacts_folder(held) / artifact)
         model = registry.model_of(issuer or None)
         new = registry.promote(held, model, artifact, why, by)
@@ -154,12 +163,13 @@ def roll_back(
     issuer: Issuer = "",
     by: Annotated[str, typer.Option("--by", help="Who says so.")] = "touchstone models",
 ) -> None:
-    """Let the artifact score again that did before the present champion."""
-    from services import registry
+    """Let the artifact score again that did before the present champion; it must pass its checks."""
+    from services import prediction, registry
 
     held = workspace()
     try:
         model = registry.model_of(issuer or None)
+        prediction.trusted(held, prediction.artifacts_folder(held) / registry.predecessor(held, model))
         now, before = registry.roll_back(held, model, why, by)
     except _errors() as error:
         fail(_told(error))
@@ -234,7 +244,7 @@ def _errors() -> tuple[type[Exception], ...]:
     from ml.artifacts import ArtifactRefused  # loaded when needed: they take seconds
     from ml.kit import OwnFileRefused
     from ml.leak import LeakFound
-    from ml.training import TooLittleHistory
+    from ml.training import TooLittleHistory, UnknownLabel
 
     return (
         ArtifactRefused,
@@ -243,7 +253,7 @@ def _errors() -> tuple[type[Exception], ...]:
         OwnFileRefused,
         Refused,
         TooLittleHistory,
-        ValueError,
+        UnknownLabel,
     )
 
 

@@ -43,13 +43,13 @@ def up(
     if running.running(var):
         console.print("It runs already. `touchstone status` tells more.")
         return
-    if detach:
-        _in_background(var, no_kafka)
-        return
     try:
         check_all(Settings(), load_rules(Settings().workspace), context)
     except ValueError as error:
         running.fail(str(error))
+    if detach:
+        _in_background(var, no_kafka)
+        return
     held = start(Settings(), no_kafka=no_kafka)
     console.print(f"\nSend events to [b]{held.settings.gateway_url}/v1/touches[/b]")
     console.print(f"Read at        [b]{held.settings.api_url}/docs[/b]")

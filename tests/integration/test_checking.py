@@ -44,6 +44,8 @@ def test_right_after_a_training_nobody_can_be_judged_and_the_check_says_so(shop)
     assert (done.months, done.shadow, done.drift.months) == ((), {}, ())
     [told] = [e.event for e in recorded(shop) if isinstance(e.event, ModelEvaluated)]
     assert "auc" not in told.metrics
+    assert prediction.champion(shop).card.id == champion.card.id, "what was looked at can still score"
+    assert prediction.trusted(shop, champion.path).sha256 == champion.sha256
 
 
 def test_without_a_champion_the_cure_is_told(workspace):

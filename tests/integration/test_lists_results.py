@@ -1,6 +1,7 @@
 """What becomes of a list: who leaves it and comes back, which list goes before, and what it brought."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -16,6 +17,7 @@ from models.ports import By, Write
 from models.tables.journal import journal
 from services.measuring import measure
 from tests.support.calling import caller, read
+from tests.support.clock import SetClock
 from tests.support.folding import fold
 from tests.support.listing import RULES, all_rows, commands, regulars, score, with_rules
 from tests.support.sending import account, email, item, phone, purchase, send
@@ -188,6 +190,28 @@ def test_who_was_held_out_stays_so_in_the_next_list_until_the_first_has_been_mea
         row.rule for row in all_rows(workspace, third.list_id) if row.customer in spared
     }
     assert derive(workspace, second.list_id).same
+
+
+class Ticking(SetClock):
+    """A little later each time it is asked."""
+
+    def now(self):
+        self.at += timedelta(microseconds=1)
+        return self.at
+
+
+def test_two_lists_built_at_once_come_one_after_the_other(workspace, scored):
+    """The second knows the first: it replaces it, and leaves alone whom chance held out of it."""
+    held = with_rules(workspace, holdout=0.5)
+    held = type(held)(**{**vars(held), "clock": Ticking(TUESDAY)})
+    with ThreadPoolExecutor(2) as both:
+        first, second = (one.result() for one in [both.submit(build, held, "retention") for _ in range(2)])
+    if second.published.replaces is None:
+        first, second = second, first
+    assert (first.published.replaces, second.published.replaces) == (None, first.list_id)
+    spared = {row.customer for row in all_rows(workspace, first.list_id) if row.part == "holdout"}
+    assert spared
+    assert spared.isdisjoint(members(workspace, second.list_id))
 
 
 # What it brought

@@ -71,3 +71,15 @@ def test_what_was_never_trained_here_cannot_be_promoted(workspace):
         registry.promote(workspace, "churn", "churn-0", "why not", "ann")
     with pytest.raises(Refused, match="no other artifact"):
         registry.roll_back(workspace, "churn", "why not", "ann")
+
+
+def test_a_champion_that_can_no_longer_score_gives_way_only_to_who_foretells_the_same(shop):
+    first = train(shop, until=END - timedelta(days=31)).artifact
+    (first.path / "model.skops").write_bytes(b"")
+    other = prediction.train(shop, until=END, report=False, horizon_days=150)
+    assert not other.champion
+    assert "foretells something else" in other.why
+    same = train(shop, until=END)
+    assert same.champion
+    assert "can no longer score here" in same.why
+    assert registry.champion(shop, "churn") == same.artifact.card.id

@@ -29,7 +29,7 @@ def member(**said):
 
 
 def as_csv(*members, addresses=False):
-    return b"".join(csv_lines([list(members)], addresses=addresses)).decode()
+    return b"".join(csv_lines([list(members)], addresses=addresses)).decode("utf-8-sig")
 
 
 def read(text):
@@ -67,6 +67,17 @@ def test_a_phone_number_is_its_digits_in_csv_and_untouched_elsewhere():
     assert json.loads(line)["address"] == "+14155552671"
     table = files.read_table(io.BytesIO(b"".join(parquet([[one]], addresses=True))))
     assert table.column("address").to_pylist() == ["+14155552671"]
+
+
+def test_a_spreadsheet_knows_that_it_is_utf_8_and_a_machine_gets_every_value_as_it_is():
+    one = member(offer="=1+1", address_kind="phone", address="+14155552671")
+    for_people = b"".join(csv_lines([[one]], addresses=True))
+    assert for_people.startswith(b"\xef\xbb\xbfrank,")
+    raw = b"".join(csv_lines([[one]], addresses=True, raw=True))
+    assert raw.startswith(b"rank,")
+    (told,) = read(raw.decode())
+    assert (told["offer"], told["address"]) == ("=1+1", "+14155552671")
+    assert (told["why"], told["effect"], told["value"]) == ("quiet; spends less", "", "12.50")
 
 
 def test_several_reasons_share_a_cell_and_amounts_keep_their_digits():

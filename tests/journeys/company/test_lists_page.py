@@ -41,7 +41,7 @@ def test_a_marketer_defines_a_list_has_it_approved_pulls_it_and_asks_why(markete
     built = marketer("build")
     assert '"list.not_approved"' in built
     assert "approved by bob" in built
-    members = list(csv.DictReader((folder / "members.csv").open()))
+    members = list(csv.DictReader((folder / "members.csv").open(encoding="utf-8-sig")))
     assert [int(one["rank"]) for one in members] == list(range(1, 55)), "60, less six who are held out"
     assert all(one["why"] and one["channel"] for one in members)
 

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -9,7 +10,9 @@ from ml.artifacts import ArtifactRefused, load, save
 from ml.dataset import build
 from ml.histories import Histories
 from ml.kit import OURS, OwnFileRefused, kit
-from ml.training import train
+from ml.model import Candidate
+from ml.model import fit as fit_candidate
+from ml.training import UnknownLabel, fit, prepare, train
 
 FEATURE = """
 import polars as pl
@@ -123,7 +126,7 @@ def test_an_artifact_is_refused_where_ones_own_files_have_changed(own, shop, spe
         ("FEATURES = ('spent',)", "FEATURES must be a tuple of Feature"),
         ("x = 1", "none of FEATURES, LABELS, CANDIDATES"),
         (FEATURE.replace("weekend_purchases_90d", "spent"), "two features called spent"),
-        (FEATURE.replace("is_purchase", "is_bought"), "can't be asked"),
+        (FEATURE.replace("is_purchase", "is_bought"), "asking it raises"),
         (CANDIDATE.replace('"bayes", bayes', '"boosting", bayes'), "two candidates called boosting"),
     ],
     ids=["syntax", "import", "type", "nothing", "name taken", "no such column", "candidate taken"],
@@ -138,3 +141,153 @@ def test_a_broken_file_is_refused_with_its_name_and_cause(tmp_path, text, said):
 def test_a_folder_that_is_none_is_refused(tmp_path):
     with pytest.raises(OwnFileRefused, match="is no folder"):
         kit(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (FEATURE.replace("is_purchase", "is_bought"), r"the feature weekend_purchases_90d: asking it raises "
+         r'ColumnNotFoundError: .*"is_bought": ml/cut.py says'),
+        (FEATURE.replace('"events",', '"event",'), "the feature weekend_purchases_90d: asking it raises KeyError"),
+        ("raise SystemExit(3)", "SystemExit: 3: correct the file"),
+        (CANDIDATE.replace('"bayes", bayes', '"bayes", bayes, columns=("spend",)'), "candidate bayes: there is no "
+         "feature spend"),
+    ],
+    ids=["column", "table", "exit", "candidate's column"],
+)  # fmt: skip
+def test_what_is_wrong_before_any_customer_is_seen_is_one_sentence(tmp_path, text, said):
+    (tmp_path / "mine.py").write_text(text)
+    with pytest.raises(OwnFileRefused, match=said) as refused:
+        kit(tmp_path)
+    assert_one_sentence(refused.value, tmp_path / "mine.py")
+
+
+def test_a_feature_that_fails_only_on_real_rows_is_named(tmp_path, shop, spec):
+    asked = 'pl.col("customer").cast(pl.Int64).max(),'
+    text = FEATURE.replace(
+        FEATURE[FEATURE.index("        (pl.col(") : FEATURE.index(' "{} at')].rstrip(), asked
+    )
+    (tmp_path / "mine.py").write_text(text)
+    with pytest.raises(
+        OwnFileRefused, match="the feature weekend_purchases_90d: asking it raises"
+    ) as refused:
+        prepare(shop, spec, kit(tmp_path))
+    assert_one_sentence(refused.value, tmp_path / "mine.py")
+    assert "customer-" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("return cut.table('no such')", "who left raises KeyError: 'no such'"),
+        ("return ahead.events.filter(pl.col('is_bought'))", 'who left raises ColumnNotFoundError: .*"is_bought"'),
+        ("pass", "who left gives None: it must give a polars DataFrame"),
+        ("return ['customer-1']", "who left gives a list"),
+        ("return ahead.events.select('amount_e4')", "no column of customers' keys"),
+    ],
+    ids=["raises", "no such column", "none", "list", "no customer"],
+)  # fmt: skip
+def test_a_label_that_fails_is_refused_with_its_file_and_function(tmp_path, shop, spec, body, said):
+    (tmp_path / "mine.py").write_text(
+        "import polars as pl\nfrom ml.labels import Label, once_active\n"
+        f"def gone(cut, ahead):\n    {body}\n"
+        "LABELS = (Label('mine', 'a label of my own', once_active, gone),)\n"
+    )
+    with pytest.raises(OwnFileRefused, match=f"the label mine: .*{said}") as refused:
+        prepare(shop, msgspec.structs.replace(spec, label="mine"), kit(tmp_path))
+    assert_one_sentence(refused.value, tmp_path / "mine.py")
+
+
+def test_whom_a_label_concerns_is_asked_with_the_same_care(tmp_path, shop, spec):
+    (tmp_path / "mine.py").write_text(
+        "from ml.labels import Label, silent\n"
+        "LABELS = (Label('mine', 'a label of my own', lambda cut: None, silent),)\n"
+    )
+    with pytest.raises(OwnFileRefused, match=r"the label mine: .*whom it concerns gives None"):
+        prepare(shop, msgspec.structs.replace(spec, label="mine"), kit(tmp_path))
+
+
+def test_a_label_that_nobody_wrote_is_refused_with_those_there_are(shop, spec):
+    with pytest.raises(UnknownLabel, match="there is no label mine: there are holding_ended, no_activity"):
+        prepare(shop, msgspec.structs.replace(spec, label="mine"))
+
+
+@pytest.fixture(scope="module")
+def rows(shop, spec):
+    return prepare(shop, spec)
+
+
+PROMISING = """
+    def fit(self, rows, labels):
+        return self
+"""
+
+
+@pytest.mark.parametrize(
+    ("methods", "said"),
+    [
+        ("    pass", "`make` gives a Mine, which has no `fit`"),
+        (PROMISING, "`fit` gives a Mine, which has no `predict_proba`"),
+        ("    def fit(self, rows, labels):\n        self.seen = len(rows)", "`fit` gives None"),
+        ("    def __init__(self):\n        self.depth = no_such_name", "`make` raises NameError"),
+        ("    def fit(self, rows, labels):\n        raise RuntimeError('no\\nway')", "`fit` raises RuntimeError: no: "),
+        (PROMISING + "    def predict_proba(self, rows):\n        return 1 / 0",
+         "`predict_proba` raises ZeroDivisionError"),
+        (PROMISING + "    def predict_proba(self, rows):\n        return np.full((len(rows), 2), np.nan)",
+         "`predict_proba` gives NaN or infinity for ([0-9]+) of \\1 rows"),
+        (PROMISING + "    def predict_proba(self, rows):\n        return np.full(len(rows), 0.5)",
+         "`predict_proba` gives an array of shape"),
+        (PROMISING + "    def predict_proba(self, rows):\n        return np.full((len(rows), 2), 'likely')",
+         "`predict_proba` gives <U6 and not numbers"),
+        (PROMISING + "    def decision_function(self, rows):\n        return np.full(len(rows), np.inf)",
+         "`decision_function` gives NaN or infinity"),
+    ],
+    ids=["no fit", "no predict_proba", "fit gives nothing", "make raises", "fit raises", "predict_proba raises", "nan",
+         "one column", "words", "infinite"],
+)  # fmt: skip
+def test_a_candidate_that_fails_is_refused_with_its_file_and_method(tmp_path, rows, spec, methods, said):
+    (tmp_path / "mine.py").write_text(
+        f"import numpy as np\nfrom ml.model import Candidate\nclass Mine:\n{methods}\n"
+        "CANDIDATES = (Candidate('mine', lambda rows, seed: Mine()),)\n"
+    )
+    mine = kit(tmp_path).candidates[-1]
+    with pytest.raises(OwnFileRefused, match=f"the candidate mine: {said}") as refused:
+        fit_candidate(mine, rows.at(spec.train_cuts), seed=0)
+    assert_one_sentence(refused.value, tmp_path / "mine.py")
+
+
+def test_a_candidate_that_takes_no_unknown_values_is_told_of_the_imputer(tmp_path, shop, rows, spec):
+    (tmp_path / "mine.py").write_text(
+        CANDIDATE.replace('("fill", SimpleImputer(keep_empty_features=True)), ', "")
+    )
+    with pytest.raises(
+        OwnFileRefused, match=r"`fit` raises ValueError: Input X contains NaN: .*imputer"
+    ) as refused:
+        fit(rows, spec, kit(tmp_path))
+    assert_one_sentence(refused.value, tmp_path / "mine.py")
+
+
+def test_a_candidate_that_fails_only_on_the_judge_cut_is_named_too(tmp_path, rows, spec):
+    (tmp_path / "mine.py").write_text(CANDIDATE)
+    mine = kit(tmp_path).candidates[-1]
+    model = fit_candidate(mine, rows.at(spec.train_cuts), seed=0)
+    model.estimator.named_steps["learn"].theta_[:] = np.nan
+    judge = rows.at([spec.judge_cut])
+    with pytest.raises(OwnFileRefused, match="the candidate bayes: `predict_proba` gives NaN"):
+        model.probability(judge.features, judge.names)
+
+
+def test_an_error_of_our_own_stays_what_it_is(rows):
+    def broken(rows, seed):
+        raise RuntimeError("ours")
+
+    with pytest.raises(RuntimeError, match=r"^ours$"):
+        fit_candidate(Candidate("broken", broken), rows, seed=0)
+
+
+def assert_one_sentence(error, path):
+    """It begins with the file, is one line, and has none of a library's own advice."""
+    said = str(error)
+    assert said.startswith(f"{path}: ")
+    assert "\n" not in said
+    assert len(said) < 400 + len(str(path))
