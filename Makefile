@@ -4,7 +4,7 @@ PROCESSES ?= 3
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo test check faults bench bench-large ml-bench schemas real-data lock
+.PHONY: help install demo test check faults bench bench-large ml-bench schemas real-data lock
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
@@ -14,6 +14,8 @@ help:  ## What there is
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
+
+install: .venv/installed  ## Only .venv, with all that is needed; then .venv/bin/touchstone up
 
 demo: .venv/installed  ## The whole main job on real data (ARGS=--exit stops by itself)
 	$(BIN)/touchstone demo $(ARGS)
