@@ -1,6 +1,6 @@
 PYTHON ?= python3.11
 ARGS ?=
-PROCESSES ?= 3
+PROCESSES ?= 2
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 

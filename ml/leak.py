@@ -20,7 +20,7 @@ from ml.histories import Histories
 from ml.labels import LABELS, Label, left
 from ml.own import answers as ask
 
-TOO_GOOD = 0.95
+TOO_GOOD = 0.99
 """AUC of a single feature above which it is taken for the answer itself."""
 FEWEST = 20
 

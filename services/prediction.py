@@ -1,10 +1,8 @@
 """Training and scoring over a workspace: histories out of the journal, predictions back into it."""
 
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
-from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
@@ -26,6 +24,7 @@ from models.errors import Refused
 from models.ports import By, Write
 from services import registry
 from services.export.writing import export, key_of
+from services.revision import code_revision
 
 CHUNK = 2_000
 REPORT = "report.html"
@@ -195,9 +194,18 @@ def trusted(workspace: Workspace, path: Path) -> Artifact:
         raise ArtifactRefused(error.code, f"{path}: {error.detail}. {cure}") from None
     known = {one.sha256 for one in registry.registered(workspace, artifact.card.id)}
     if artifact.sha256 not in known:
-        sentence = "its card is not the one that was registered here when it was trained"
-        raise ArtifactRefused("artifact.not_registered", f"{path}: {sentence}. {CURE}")
+        told = f"{path}: its card is not the one that was registered here when it was trained. {CURE}"
+        raise ArtifactRefused("artifact.not_registered", told)
     return artifact
+
+
+def why_not(workspace: Workspace, artifact: str) -> str:
+    """Why an artifact can't score here as things are; empty where it can."""
+    try:
+        trusted(workspace, artifacts_folder(workspace) / artifact)
+    except (ArtifactRefused, FileNotFoundError) as error:
+        return str(error)
+    return ""
 
 
 def _register(workspace: Workspace, artifact: Artifact, at: datetime, *, found: bool) -> None:
@@ -280,10 +288,9 @@ def _not_ahead(workspace: Workspace, moment: datetime | None) -> None:
 
 def champion(workspace: Workspace, issuer: str | None = None) -> Artifact:
     """The artifact that scores for these customers. Raises FileNotFoundError with the cure, `ArtifactRefused`."""
-    model = registry.model_of(issuer)
+    model, only = registry.model_of(issuer), f" --issuer {issuer}" if issuer else ""
     found = registry.champion(workspace, model)
     if found is None:
-        only = f" --issuer {issuer}" if issuer else ""
         raise FileNotFoundError(
             f"no model was trained here yet for {model}: run `touchstone train{only}` first"
         )
@@ -293,13 +300,3 @@ def champion(workspace: Workspace, issuer: str | None = None) -> Artifact:
 def day_after(at: datetime) -> datetime:
     """The first instant of the next day, in the moment's own offset."""
     return at.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-
-
-def code_revision() -> str:
-    """Which code trains: the commit, with a mark if files were changed since; else the package's version."""
-    here = Path(__file__).parent
-    found = subprocess.run(
-        ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    return found.stdout.strip() if found.returncode == 0 else version("touchstone")

@@ -163,19 +163,21 @@ def roll_back(
     issuer: Issuer = "",
     by: Annotated[str, typer.Option("--by", help="Who says so.")] = "touchstone models",
 ) -> None:
-    """Let the artifact score again that did before the present champion; it must pass its checks."""
+    """Let the artifact score again that did before the present champion; it is said where it can't as things are."""
     from services import prediction, registry
 
     held = workspace()
     try:
         model = registry.model_of(issuer or None)
-        prediction.trusted(held, prediction.artifacts_folder(held) / registry.predecessor(held, model))
         now, before = registry.roll_back(held, model, why, by)
+        unable = prediction.why_not(held, now)
     except _errors() as error:
         fail(_told(error))
     finally:
         held.close()
     console.print(f"{now} scores again for {model}, {before} no longer", markup=False)
+    if unable:
+        console.print(f"As things are it can't: {unable}", style="yellow", markup=False, soft_wrap=True)
 
 
 @app.command()

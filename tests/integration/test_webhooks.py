@@ -22,7 +22,6 @@ from infra.ids import new_id
 from infra.journal.tail import Tail
 from infra.webhooks import posting
 from infra.webhooks import sender as sender_module
-from infra.webhooks import turns as turns_module
 from infra.webhooks.addresses import allowed_hosts
 from infra.webhooks.posting import Post
 from infra.webhooks.sender import Sender
@@ -345,13 +344,14 @@ def test_the_request_after_a_rotation_is_signed_by_both_though_nobody_looked_aga
     shop, api, receiver, monkeypatch
 ):
     """A sender looks every few seconds which webhooks there are; a secret given out holds from its answer on."""
-    monkeypatch.setattr(turns_module, "HELD_SECONDS", 7_200.0)  # who never looks again never renews a turn
     shop.clock.at = SystemClock().now()
     one = subscribe(api, receiver.url)
     with sending(shop, SystemClock()):
         touches(shop, "1")
         receiver.until(1)
-        monkeypatch.setattr(sender_module, "LOOK_SECONDS", 3_600.0)
+        monkeypatch.setattr(
+            sender_module, "LOOK_SECONDS", 5.0
+        )  # seldom; a sender that lost its turn goes on then
         for number in range(2, 5):
             fresh = api.post(f"/v1/webhooks/{one['id']}/secret").json()["secret"]
             touches(shop, str(number))
