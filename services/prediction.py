@@ -145,15 +145,13 @@ def _better(workspace: Workspace, now: str, artifact: Artifact, dataset: Dataset
     try:
         champion = trusted(workspace, artifacts_folder(workspace) / now)
     except (ArtifactRefused, FileNotFoundError) as error:
-        code = getattr(error, "code", "its files are gone")
-        foretold = {one.foretells for one in registry.registered(workspace, now)}
-        if foretold != {artifact.registered().foretells}:
-            other = ", ".join(sorted(foretold))
-            return (
-                False,
-                f"the champion {now}, which can no longer score here ({code}), foretells something else ({other})",
-            )
-        return True, f"the champion {now} can no longer score here ({code}), and this foretells the same"
+        unable = (
+            f"the champion {now} can no longer score here ({getattr(error, 'code', 'its files are gone')})"
+        )
+        same = {one.foretells for one in registry.registered(workspace, now)} == {
+            artifact.registered().foretells
+        }
+        return same, f"{unable}, and {'this foretells the same' if same else 'foretells something else'}"
     spec = artifact.card.spec
     if champion.card.spec.label != spec.label or champion.card.spec.horizon_days != spec.horizon_days:
         return False, f"the champion {now} foretells something else ({champion.registered().foretells})"
